@@ -1,0 +1,133 @@
+"""The nouns of a trip: Trip, Day, Stop, Member, and the types of their fields.
+
+Owns shapes and limits only. Instances belong to one aggregate (`domain.trip`), which alone
+changes them. msgspec structs are used because the same declaration validates, encodes and
+generates the client's TypeScript.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+# Limits. Each is named in docs/PROTOCOL.md.
+MAX_STOPS = 2_000
+MAX_DAYS = 366
+MAX_MEMBERS = 200
+MAX_LINKS = 20
+
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+"""Client-made or server-made identifier, unique inside its trip (trips and users: globally)."""
+IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+Title = Annotated[str, Meta(min_length=1, max_length=200)]
+ShortText = Annotated[str, Meta(max_length=300)]
+LongText = Annotated[str, Meta(max_length=10_000)]
+Latitude = Annotated[float, Meta(ge=-90, le=90)]
+Longitude = Annotated[float, Meta(ge=-180, le=180)]
+CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+MinorUnits = Annotated[int, Meta(ge=0, le=10_000_000_000_00)]
+Minutes = Annotated[int, Meta(ge=0, le=60 * 24 * 30)]
+ZoneName = Annotated[str, Meta(max_length=64)]
+Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s]+$")]
+
+StopKind = Literal["sight", "food", "lodging", "transport", "activity", "shopping", "nature", "other"]
+StopStatus = Literal["idea", "planned", "booked", "done", "cancelled"]
+Visibility = Literal["private", "public"]
+Role = Literal["owner", "editor", "viewer"]
+AccessRole = Literal["owner", "editor", "viewer", "spectator"]
+"""A member's role, or `spectator`: anybody reading a public trip."""
+RecordType = Literal["trip", "day", "stop", "member"]
+
+
+class Link(msgspec.Struct, forbid_unknown_fields=True):
+    """One web address attached to a stop."""
+
+    url: Url
+    title: ShortText = ""
+
+
+class Trip(msgspec.Struct):
+    """What a trip says about itself. `start_date`/`end_date` are both set or both None."""
+
+    id: str
+    title: str
+    description: str = ""
+    start_date: str | None = None
+    end_date: str | None = None
+    time_zone: str = "UTC"
+    currency: str = "CNY"
+    visibility: Visibility = "private"
+    created_by: str = ""
+    created_at: str = ""
+    deleted: bool = False
+
+
+class Day(msgspec.Struct):
+    """One day of the itinerary. `date` None = an unscheduled day, ordered by `pos`."""
+
+    id: str
+    date: str | None = None
+    pos: str = "a0"
+    title: str = ""
+    notes: str = ""
+    deleted: bool = False
+
+
+class Stop(msgspec.Struct):
+    """One thing to see, eat, ride or sleep in. `day_id` None = an idea without a day.
+
+    `pos` is a fractional index key, compared as ASCII bytes inside its day. `cost_amount` is in
+    minor units of `cost_currency`. `name_alt` is the name in the other language. Times are wall
+    clock in `time_zone` (None = the trip's).
+    """
+
+    id: str
+    day_id: str | None = None
+    pos: str = "a0"
+    name: str = ""
+    name_alt: str = ""
+    kind: StopKind = "sight"
+    place_name: str = ""
+    lat: float | None = None
+    lng: float | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    duration_min: int | None = None
+    time_zone: str | None = None
+    notes: str = ""
+    links: dict[str, Link] = msgspec.field(default_factory=dict)
+    cost_amount: int | None = None
+    cost_currency: str | None = None
+    status: StopStatus = "planned"
+    proposed_by: str | None = None
+    deleted: bool = False
+
+
+class Member(msgspec.Struct):
+    """A person of the trip; `id` is the user id. `color` is an index 0..7 of the palette.
+
+    `deleted` means removed: the record stays so that the history can name its authors.
+    """
+
+    id: str
+    name: str = ""
+    role: Role = "viewer"
+    color: int = 0
+    joined_at: str = ""
+    deleted: bool = False
+
+
+Entity = Trip | Day | Stop | Member
+ENTITY_TYPES: dict[RecordType, type[Entity]] = {"trip": Trip, "day": Day, "stop": Stop, "member": Member}
+
+
+class Snapshot(msgspec.Struct):
+    """The live state of a trip: removed days and stops left out, removed members kept."""
+
+    trip: Trip
+    days: list[Day]
+    stops: list[Stop]
+    members: list[Member]

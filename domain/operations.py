@@ -1,0 +1,253 @@
+"""Every way in which a trip can be changed: operations, as sent by clients.
+
+Owns the tagged union `Operation` and its field types. An operation states an intent at field
+level; `domain.trip` decides what it means for the current state. Decoded by the same codec from
+sockets, REST, the sample trip and (later) the assistant.
+
+Rule of merging: an operation of kind `*.set_fields` names only the fields that it means to
+change. A field set to null is cleared; a field left out is not touched.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from domain.entities import (
+    ClockTime,
+    CurrencyCode,
+    Id,
+    IsoDate,
+    Latitude,
+    Link,
+    Longitude,
+    LongText,
+    MinorUnits,
+    Minutes,
+    Role,
+    ShortText,
+    StopKind,
+    StopStatus,
+    Title,
+    Visibility,
+    ZoneName,
+)
+
+MAX_MOVED = 100
+
+
+class _Fields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A patch: unset fields are left alone."""
+
+
+class TripFields(_Fields):
+    title: Title | UnsetType = UNSET
+    description: LongText | UnsetType = UNSET
+    time_zone: ZoneName | UnsetType = UNSET
+    currency: CurrencyCode | UnsetType = UNSET
+
+
+class DayFields(_Fields):
+    title: ShortText | UnsetType = UNSET
+    notes: LongText | UnsetType = UNSET
+
+
+class StopFields(_Fields):
+    """`links` is a map: each key given is set, or removed when null; other keys are untouched."""
+
+    name: Title | UnsetType = UNSET
+    name_alt: ShortText | UnsetType = UNSET
+    kind: StopKind | UnsetType = UNSET
+    place_name: ShortText | UnsetType = UNSET
+    lat: Latitude | None | UnsetType = UNSET
+    lng: Longitude | None | UnsetType = UNSET
+    start_time: ClockTime | None | UnsetType = UNSET
+    end_time: ClockTime | None | UnsetType = UNSET
+    duration_min: Minutes | None | UnsetType = UNSET
+    time_zone: ZoneName | None | UnsetType = UNSET
+    notes: LongText | UnsetType = UNSET
+    links: dict[Id, Link | None] | UnsetType = UNSET
+    cost_amount: MinorUnits | None | UnsetType = UNSET
+    cost_currency: CurrencyCode | None | UnsetType = UNSET
+    status: StopStatus | UnsetType = UNSET
+
+
+class _Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
+    """Base of all operations; `kind` is the tag."""
+
+
+class SetTripFields(_Operation, tag="trip.set_fields"):
+    fields: TripFields
+
+
+class SetTripDates(_Operation, tag="trip.set_dates"):
+    """Give the trip new dates, both ends included, or none (both null: days keep their order).
+
+    `mode` "shift": day 1 stays day 1, whatever its date. "keep": days keep their dates.
+    Days that fall outside become unscheduled with their stops; empty ones go. Rejected with
+    `conflict` when somebody changed the dates after `base`.
+    """
+
+    start_date: IsoDate | None
+    end_date: IsoDate | None
+    mode: Literal["shift", "keep"] = "shift"
+
+
+class SetTripVisibility(_Operation, tag="trip.set_visibility"):
+    """Owner only."""
+
+    visibility: Visibility
+
+
+class DeleteTrip(_Operation, tag="trip.delete"):
+    """Owner only. Soft: `trip.restore` brings everything back."""
+
+
+class RestoreTrip(_Operation, tag="trip.restore"):
+    """Owner only."""
+
+
+class AddDay(_Operation, tag="day.add"):
+    """Append an unscheduled day (a trip without dates grows this way)."""
+
+    id: Id
+    fields: DayFields = msgspec.field(default_factory=DayFields)
+
+
+class SetDayFields(_Operation, tag="day.set_fields"):
+    id: Id
+    fields: DayFields
+
+
+class MoveDay(_Operation, tag="day.move"):
+    """Put a day behind `after` (null = first). Days swap dates; their stops go with them."""
+
+    id: Id
+    after: Id | None = None
+
+
+class RemoveDay(_Operation, tag="day.remove"):
+    """Remove a day; its stops become ideas. In a dated trip later days move up by one date."""
+
+    id: Id
+
+
+class AddStop(_Operation, tag="stop.add"):
+    """Add a stop to a day, or to the ideas (`day` null), behind `after` (null = first)."""
+
+    id: Id
+    fields: StopFields
+    day: Id | None = None
+    after: Id | None = None
+
+
+class SetStopFields(_Operation, tag="stop.set_fields"):
+    id: Id
+    fields: StopFields
+
+
+class MoveStops(_Operation, tag="stop.move"):
+    """Move stops, in the order given, to `day` (null = ideas) behind `after` (null = first).
+
+    When the anchor has left that day meanwhile, they go to the day's end.
+    """
+
+    ids: Annotated[list[Id], Meta(min_length=1, max_length=MAX_MOVED)]
+    day: Id | None = None
+    after: Id | None = None
+
+
+class RemoveStop(_Operation, tag="stop.remove"):
+    id: Id
+
+
+class RestoreStop(_Operation, tag="stop.restore"):
+    id: Id
+
+
+class SetMemberRole(_Operation, tag="member.set_role"):
+    """Owner only. The last owner cannot step down."""
+
+    id: Id
+    role: Role
+
+
+class RemoveMember(_Operation, tag="member.remove"):
+    """By an owner, or by the member themself (leaving). The last owner cannot leave."""
+
+    id: Id
+
+
+class Undo(_Operation, tag="undo"):
+    """Take back one's own operation `seq`, as far as nobody changed those fields since.
+
+    Undoing an undo is redo. Rejected with `conflict` when nothing of it is left to take back.
+    """
+
+    seq: int
+
+
+Operation = (
+    SetTripFields
+    | SetTripDates
+    | SetTripVisibility
+    | DeleteTrip
+    | RestoreTrip
+    | AddDay
+    | SetDayFields
+    | MoveDay
+    | RemoveDay
+    | AddStop
+    | SetStopFields
+    | MoveStops
+    | RemoveStop
+    | RestoreStop
+    | SetMemberRole
+    | RemoveMember
+    | Undo
+)
+
+
+class CreateTrip(_Operation, tag="trip.create"):
+    """Internal: the first operation of every trip. Never accepted from a client's frame."""
+
+    title: Title
+    owner_name: ShortText
+    description: LongText = ""
+    start_date: IsoDate | None = None
+    end_date: IsoDate | None = None
+    time_zone: ZoneName = "UTC"
+    currency: CurrencyCode = "CNY"
+
+
+class JoinTrip(_Operation, tag="member.join"):
+    """Internal: the actor becomes a member, by an invitation that the service has checked."""
+
+    name: ShortText
+    role: Role
+
+
+class SetMemberName(_Operation, tag="member.set_name"):
+    """Internal: the actor's display name changed."""
+
+    name: ShortText
+
+
+AnyOperation = Operation | CreateTrip | JoinTrip | SetMemberName
+
+
+def kind_of(op: AnyOperation) -> str:
+    """The wire name of an operation, such as ``stop.move``."""
+    tag = type(op).__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+_decoder: msgspec.json.Decoder[Operation] = msgspec.json.Decoder(Operation)
+
+
+def decode_operation(raw: bytes | msgspec.Raw) -> Operation:
+    """Decode one operation sent by a client; raises `msgspec.ValidationError` naming the field."""
+    return _decoder.decode(raw)

@@ -1,0 +1,84 @@
+"""What the domain needs from the outside: protocols that `storage` implements.
+
+Three units of work stand behind them (memory, SQLite, MySQL/MariaDB) and pass one contract
+suite. Services see only these names; transactions, threads and SQL stay behind them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from domain.commands import RoomHead
+from domain.events import Event
+from domain.trip import TripAggregate
+
+if TYPE_CHECKING:
+    from domain.accounts import AccountRepositories
+
+C = TypeVar("C", contravariant=True)
+R = TypeVar("R", covariant=True)
+
+
+class Trips(Protocol):
+    """Trips and their log, inside one unit of work."""
+
+    def lock(self, trip_id: str) -> TripAggregate:
+        """Lock the trip's row until the end of the unit of work and return the current state.
+
+        The aggregate may come from the process's cache when its seq matches the row's; it is
+        brought up to date from the log otherwise. Raises `NotFound`.
+        """
+
+    def read(self, trip_id: str) -> TripAggregate:
+        """The current state without a write lock, for reading only. Raises `NotFound`."""
+
+    def create(self, trip: TripAggregate) -> None:
+        """Store a trip that does not exist yet, at seq 0, before its first `record`."""
+
+    def record(self, trip: TripAggregate, event: Event) -> None:
+        """Write `event` (already absorbed by `trip`) to the log, and the rows that it changed."""
+
+    def seq_of(self, trip_id: str, op_id: str) -> int | None:
+        """The seq under which `op_id` was applied, including in this unit of work."""
+
+    def event(self, trip_id: str, seq: int) -> Event | None:
+        """One event of the log, including those of this unit of work."""
+
+    def events_after(self, trip_id: str, after: int, limit: int) -> list[bytes]:
+        """Encoded events with seq > after, ascending."""
+
+    def history(self, trip_id: str, before: int | None, limit: int, record: str | None) -> list[bytes]:
+        """Encoded events with seq < before, descending; see `ReadHistory`."""
+
+    def heads(self, trip_ids: Sequence[str]) -> list[RoomHead]:
+        """Heads of the trips that exist among `trip_ids`, in one query."""
+
+
+class UnitOfWork(Protocol):
+    """One transaction. Leaving `with` without `commit` rolls back."""
+
+    @property
+    def trips(self) -> Trips: ...
+
+    @property
+    def accounts(self) -> AccountRepositories: ...
+
+
+Service = Callable[[C, UnitOfWork], R]
+"""A domain service: `(command, uow) -> result`."""
+
+
+class Run(Protocol):
+    """`await run(service, command)`: the only way in which anything is read or changed.
+
+    Runs the service in an executor thread inside a unit of work, commits, publishes the recorded
+    events, and returns its result. Raises the service's `DomainError`, or `Unavailable`.
+    Cancelling the caller never separates a commit from its publication.
+    """
+
+    def __call__(self, service: Callable[[C2, UnitOfWork], R2], command: C2) -> Awaitable[R2]: ...
+
+
+C2 = TypeVar("C2")
+R2 = TypeVar("R2")

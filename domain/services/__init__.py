@@ -1,0 +1,1 @@
+"""Services: functions `(command, uow) -> result`. All state is in their parameters."""

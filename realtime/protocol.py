@@ -1,0 +1,238 @@
+"""Every wire message of the room socket, in both directions, with the version and the codec.
+
+The one place where messages are named: `frontend/src/protocol.gen.ts` is generated from here.
+Text frames of UTF-8 JSON, one message each; the tag is `t`. A socket serves one room: the first
+message is `join`. The rules behind the messages are numbered in docs/PROTOCOL.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from domain.entities import AccessRole, Id, RecordType, Snapshot
+from domain.events import Event
+from domain.operations import Operation
+
+VERSION = 1
+MAX_FRAME_BYTES = 64 * 1024
+"""Largest frame accepted from a client (close 1009)."""
+
+OpId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{8,64}$")]
+Small = Annotated[str, Meta(max_length=80)]
+
+
+# --- client to server ---------------------------------------------------------------------
+
+
+class _In(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True):
+    """Base of what clients send."""
+
+
+class Join(_In, tag="join"):
+    """Enter a room. `epoch` and `since` together ask to resume after event `since`.
+
+    `client` is the tab's random id, kept across reconnects: presence does not flicker.
+    """
+
+    v: int
+    room: Id
+    client: Id
+    epoch: Small | None = None
+    since: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Submit(_In, tag="submit"):
+    """Ask for one operation. Send again with the same `op_id` until answered.
+
+    `base` is the last seq that the author had seen. `op` is decoded apart, so that a malformed
+    operation is answered by `rejected` with its `op_id` instead of closing the socket.
+    """
+
+    op_id: OpId
+    base: Annotated[int, Meta(ge=0)]
+    op: msgspec.Raw
+
+
+class Focus(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A record, and optionally the field of it, that somebody looks at or edits."""
+
+    t: RecordType
+    id: Id
+    field: Small | None = None
+
+
+class SetPresence(_In, tag="presence"):
+    """What this tab looks at, edits and types; replaces what it said before."""
+
+    looking: Focus | None = None
+    editing: Focus | None = None
+    typing: bool = False
+
+
+class MoveCursor(_In, tag="cursor"):
+    """Pointer position, ephemeral. On the map x is longitude and y latitude; on the board they
+    are fractions of the surface named by `anchor` (a day or stop id). Null hides the pointer."""
+
+    surface: Literal["board", "map"] | None = None
+    x: float = 0
+    y: float = 0
+    anchor: Id | None = None
+
+
+class Ping(_In, tag="ping"):
+    """Heartbeat, at least every 25 s; `seq` is the last applied."""
+
+    seq: Annotated[int, Meta(ge=0)] = 0
+
+
+ClientMessage = Join | Submit | SetPresence | MoveCursor | Ping
+
+
+# --- server to client ---------------------------------------------------------------------
+
+
+class _Out(msgspec.Struct, tag_field="t", omit_defaults=True):
+    """Base of what servers send."""
+
+
+class Person(msgspec.Struct, omit_defaults=True):
+    """One tab of one person in the room. `session` is unique per tab; `user` groups tabs."""
+
+    session: str
+    user: str
+    name: str
+    color: int
+    role: AccessRole
+    looking: Focus | None = None
+    editing: Focus | None = None
+    typing: bool = False
+
+
+class Joined(_Out, tag="joined"):
+    """The answer to `join`. `recovered` true: `events` are all that was missed since `since`.
+    Otherwise `snapshot` replaces everything that the client had. Live messages follow after."""
+
+    v: int
+    room: str
+    epoch: str
+    seq: int
+    recovered: bool
+    session: str
+    user: str
+    role: AccessRole
+    color: int
+    people: list[Person]
+    ping_interval_ms: int
+    events: list[Event] | None = None
+    snapshot: Snapshot | None = None
+
+
+class Events(_Out, tag="events"):
+    """Committed events with consecutive seq, in order. The sender of an operation gets it too."""
+
+    epoch: str
+    events: list[Event]
+
+
+class Ack(_Out, tag="ack"):
+    """Private: this operation had been applied before, as event `seq`."""
+
+    op_id: str
+    seq: int
+
+
+class Rejected(_Out, tag="rejected"):
+    """Private: this operation was not applied. `retryable`: send the same again after a pause."""
+
+    op_id: str
+    code: str
+    message: str
+    retryable: bool = False
+    details: dict[str, Any] = {}
+
+
+class Presence(_Out, tag="people"):
+    """Differences only: people (tabs) that came or changed, sessions that left."""
+
+    put: list[Person] = []
+    gone: list[str] = []
+
+
+class Pointer(msgspec.Struct, omit_defaults=True):
+    """Where one tab's pointer is; `surface` null: hidden."""
+
+    session: str
+    surface: Literal["board", "map"] | None = None
+    x: float = 0
+    y: float = 0
+    anchor: str | None = None
+
+
+class Cursors(_Out, tag="cursors"):
+    """Latest pointer positions, conflated; may be dropped."""
+
+    cursors: list[Pointer]
+
+
+class Head(_Out, tag="head"):
+    """Heartbeat: the room stands at `seq`. A client that is behind asks again by `join`."""
+
+    seq: int
+
+
+class Pong(_Out, tag="pong"):
+    """The answer to `ping`."""
+
+    seq: int
+
+
+class RoleChanged(_Out, tag="role"):
+    """Private: from now on the receiver has this role."""
+
+    role: AccessRole
+
+
+class Error(_Out, tag="error"):
+    """Private: a frame was refused; the socket may be closed next."""
+
+    code: str
+    message: str
+
+
+class Closing(_Out, tag="closing"):
+    """The last message before a close: its code, and when to come back (0: at once)."""
+
+    code: int
+    reason: str
+    resume: bool
+    retry_after_ms: int = 0
+
+
+ServerMessage = (
+    Joined | Events | Ack | Rejected | Presence | Cursors | Head | Pong | RoleChanged | Error | Closing
+)
+
+# The operation union and the close table are part of the contract that clients are generated from.
+OPERATION_UNION = Operation
+
+_decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_encoder = msgspec.json.Encoder()
+
+
+def decode(frame: str | bytes) -> ClientMessage:
+    """Decode one client frame; raises `msgspec.DecodeError` (malformed) or its subclass
+    `msgspec.ValidationError` (well-formed, but not a message)."""
+    return _decoder.decode(frame)
+
+
+def encode(message: ServerMessage) -> bytes:
+    """One server message as UTF-8 JSON."""
+    return _encoder.encode(message)
+
+
+def encode_events(epoch: str, bodies: list[bytes]) -> bytes:
+    """An `events` message spliced from encoded events, without decoding them."""
+    return b'{"t":"events","epoch":"' + epoch.encode() + b'","events":[' + b",".join(bodies) + b"]}"
