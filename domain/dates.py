@@ -101,9 +101,7 @@ def _redate(day: Day, when: str) -> Change:
 
 def _unschedule(trip: TripAggregate, outside: list[Day], undated: list[Day]) -> list[Change]:
     changes = [
-        Change("day", day.id, {"deleted": True}, {"deleted": False})
-        for day in outside
-        if is_empty(trip, day)
+        Change("day", day.id, {"deleted": True}, {"deleted": False}) for day in outside if is_empty(trip, day)
     ]
     kept = [day for day in outside if not is_empty(trip, day)]
     last = undated[-1].pos if undated else None

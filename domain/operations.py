@@ -78,11 +78,11 @@ class _Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fi
     """Base of all operations; `kind` is the tag."""
 
 
-class SetTripFields(_Operation, tag="trip.set_fields"):
+class SetTripFields(_Operation, frozen=True, tag="trip.set_fields"):
     fields: TripFields
 
 
-class SetTripDates(_Operation, tag="trip.set_dates"):
+class SetTripDates(_Operation, frozen=True, tag="trip.set_dates"):
     """Give the trip new dates, both ends included, or none (both null: days keep their order).
 
     `mode` "shift": day 1 stays day 1, whatever its date. "keep": days keep their dates.
@@ -95,46 +95,46 @@ class SetTripDates(_Operation, tag="trip.set_dates"):
     mode: Literal["shift", "keep"] = "shift"
 
 
-class SetTripVisibility(_Operation, tag="trip.set_visibility"):
+class SetTripVisibility(_Operation, frozen=True, tag="trip.set_visibility"):
     """Owner only."""
 
     visibility: Visibility
 
 
-class DeleteTrip(_Operation, tag="trip.delete"):
+class DeleteTrip(_Operation, frozen=True, tag="trip.delete"):
     """Owner only. Soft: `trip.restore` brings everything back."""
 
 
-class RestoreTrip(_Operation, tag="trip.restore"):
+class RestoreTrip(_Operation, frozen=True, tag="trip.restore"):
     """Owner only."""
 
 
-class AddDay(_Operation, tag="day.add"):
+class AddDay(_Operation, frozen=True, tag="day.add"):
     """Append an unscheduled day (a trip without dates grows this way)."""
 
     id: Id
     fields: DayFields = msgspec.field(default_factory=DayFields)
 
 
-class SetDayFields(_Operation, tag="day.set_fields"):
+class SetDayFields(_Operation, frozen=True, tag="day.set_fields"):
     id: Id
     fields: DayFields
 
 
-class MoveDay(_Operation, tag="day.move"):
+class MoveDay(_Operation, frozen=True, tag="day.move"):
     """Put a day behind `after` (null = first). Days swap dates; their stops go with them."""
 
     id: Id
     after: Id | None = None
 
 
-class RemoveDay(_Operation, tag="day.remove"):
+class RemoveDay(_Operation, frozen=True, tag="day.remove"):
     """Remove a day; its stops become ideas. In a dated trip later days move up by one date."""
 
     id: Id
 
 
-class AddStop(_Operation, tag="stop.add"):
+class AddStop(_Operation, frozen=True, tag="stop.add"):
     """Add a stop to a day, or to the ideas (`day` null), behind `after` (null = first)."""
 
     id: Id
@@ -143,12 +143,12 @@ class AddStop(_Operation, tag="stop.add"):
     after: Id | None = None
 
 
-class SetStopFields(_Operation, tag="stop.set_fields"):
+class SetStopFields(_Operation, frozen=True, tag="stop.set_fields"):
     id: Id
     fields: StopFields
 
 
-class MoveStops(_Operation, tag="stop.move"):
+class MoveStops(_Operation, frozen=True, tag="stop.move"):
     """Move stops, in the order given, to `day` (null = ideas) behind `after` (null = first).
 
     When the anchor has left that day meanwhile, they go to the day's end.
@@ -159,28 +159,28 @@ class MoveStops(_Operation, tag="stop.move"):
     after: Id | None = None
 
 
-class RemoveStop(_Operation, tag="stop.remove"):
+class RemoveStop(_Operation, frozen=True, tag="stop.remove"):
     id: Id
 
 
-class RestoreStop(_Operation, tag="stop.restore"):
+class RestoreStop(_Operation, frozen=True, tag="stop.restore"):
     id: Id
 
 
-class SetMemberRole(_Operation, tag="member.set_role"):
+class SetMemberRole(_Operation, frozen=True, tag="member.set_role"):
     """Owner only. The last owner cannot step down."""
 
     id: Id
     role: Role
 
 
-class RemoveMember(_Operation, tag="member.remove"):
+class RemoveMember(_Operation, frozen=True, tag="member.remove"):
     """By an owner, or by the member themself (leaving). The last owner cannot leave."""
 
     id: Id
 
 
-class Undo(_Operation, tag="undo"):
+class Undo(_Operation, frozen=True, tag="undo"):
     """Take back one's own operation `seq`, as far as nobody changed those fields since.
 
     Undoing an undo is redo. Rejected with `conflict` when nothing of it is left to take back.
@@ -210,7 +210,7 @@ Operation = (
 )
 
 
-class CreateTrip(_Operation, tag="trip.create"):
+class CreateTrip(_Operation, frozen=True, tag="trip.create"):
     """Internal: the first operation of every trip. Never accepted from a client's frame."""
 
     title: Title
@@ -222,14 +222,14 @@ class CreateTrip(_Operation, tag="trip.create"):
     currency: CurrencyCode = "CNY"
 
 
-class JoinTrip(_Operation, tag="member.join"):
+class JoinTrip(_Operation, frozen=True, tag="member.join"):
     """Internal: the actor becomes a member, by an invitation that the service has checked."""
 
     name: ShortText
     role: Role
 
 
-class SetMemberName(_Operation, tag="member.set_name"):
+class SetMemberName(_Operation, frozen=True, tag="member.set_name"):
     """Internal: the actor's display name changed."""
 
     name: ShortText

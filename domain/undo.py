@@ -39,7 +39,7 @@ def decide_undo(trip: TripAggregate, intent: Intent, target: Event, whole: bool)
         raise Conflict("this changed nothing", code="changed_since")
     changes: list[Change] = []
     for change in target.changes:
-        inverse = _invert(trip, target, change)
+        inverse = _invert(trip, target, change, whole)
         if inverse is None and whole:
             raise Conflict("somebody changed this since", code="changed_since")
         changes += inverse or []
@@ -58,8 +58,10 @@ def touches_days(event: Event) -> bool:
     return any(c.t == "day" and {"date", "pos", "deleted"} & c.set.keys() for c in event.changes)
 
 
-def _invert(trip: TripAggregate, target: Event, change: Change) -> list[Change] | None:
-    """The inverse of one change, or None when it is not (or no longer) to be had."""
+def _invert(trip: TripAggregate, target: Event, change: Change, whole: bool) -> list[Change] | None:
+    """The inverse of one change, or None when it is not (or no longer) to be had.
+
+    With `whole`, a change of which only some fields are still this event's counts as lost."""
     back = {
         field: value
         for field, value in change.old.items()
@@ -68,7 +70,7 @@ def _invert(trip: TripAggregate, target: Event, change: Change) -> list[Change] 
     if "day_id" in change.old and not {"day_id", "pos"} <= back.keys():
         back.pop("day_id", None)
         back.pop("pos", None)  # day and position are one value
-    if not back:
+    if not back or (whole and back.keys() != change.old.keys()):
         return None
     record = trip.get(change.t, change.id)
     if isinstance(record, Stop):
@@ -78,9 +80,7 @@ def _invert(trip: TripAggregate, target: Event, change: Change) -> list[Change] 
     return [Change(change.t, change.id, back, {field: change.set[field] for field in back})]
 
 
-def _invert_stop(
-    trip: TripAggregate, target: Event, stop: Stop, back: dict[str, Any]
-) -> list[Change] | None:
+def _invert_stop(trip: TripAggregate, target: Event, stop: Stop, back: dict[str, Any]) -> list[Change] | None:
     if back.get("deleted") is False:
         return revive_stop(trip, stop, stop.day_id, stop.pos)
     if back.get("deleted") is True:
@@ -92,11 +92,9 @@ def _invert_stop(
     extra: list[Change] = []
     if "pos" in back:
         day_id = back.get("day_id", stop.day_id)
-        if day_id is not None and ((day := trip.days.get(day_id)) is None or day.deleted):
-            # The day comes back in the same undo when it was removed with this event.
-            if not any(c.t == "day" and c.id == day_id and c.old.get("deleted") is False for c in target.changes):
-                del back["pos"]
-                back.pop("day_id", None)
+        if not _has_day(trip, target, day_id):
+            del back["pos"]
+            back.pop("day_id", None)
         if "pos" in back:
             keys = free_place(trip, stop.id, day_id, back["pos"])
             back["pos"] = keys.pop(stop.id)
@@ -105,6 +103,13 @@ def _invert_stop(
         return None
     old = {field: wire_value(stop, field) for field in back}
     return [Change("stop", stop.id, back, old), *extra]
+
+
+def _has_day(trip: TripAggregate, target: Event, day_id: str | None) -> bool:
+    """Whether a day is there, or comes back in the same undo because `target` removed it."""
+    if day_id is None or ((day := trip.days.get(day_id)) is not None and not day.deleted):
+        return True
+    return any(c.t == "day" and c.id == day_id and c.old.get("deleted") is False for c in target.changes)
 
 
 def _invert_day(trip: TripAggregate, target: Event, day: Day, back: dict[str, Any]) -> list[Change] | None:
@@ -120,4 +125,3 @@ def _invert_day(trip: TripAggregate, target: Event, day: Day, back: dict[str, An
 def _others_since(trip: TripAggregate, target: Event, t: Any, record_id: str) -> bool:
     stamps = trip.stamps.get((t, record_id), {})
     return any(seq > target.seq and user != target.actor for seq, user in stamps.values())
-

@@ -31,7 +31,7 @@ class _In(msgspec.Struct, frozen=True, tag_field="t", forbid_unknown_fields=True
     """Base of what clients send."""
 
 
-class Join(_In, tag="join"):
+class Join(_In, frozen=True, tag="join"):
     """Enter a room. `epoch` and `since` together ask to resume after event `since`.
 
     `client` is the tab's random id, kept across reconnects: presence does not flicker.
@@ -44,7 +44,7 @@ class Join(_In, tag="join"):
     since: Annotated[int, Meta(ge=0)] | None = None
 
 
-class Submit(_In, tag="submit"):
+class Submit(_In, frozen=True, tag="submit"):
     """Ask for one operation. Send again with the same `op_id` until answered.
 
     `base` is the last seq that the author had seen. `op` is decoded apart, so that a malformed
@@ -64,7 +64,7 @@ class Focus(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     field: Small | None = None
 
 
-class SetPresence(_In, tag="presence"):
+class SetPresence(_In, frozen=True, tag="presence"):
     """What this tab looks at, edits and types; replaces what it said before."""
 
     looking: Focus | None = None
@@ -72,7 +72,7 @@ class SetPresence(_In, tag="presence"):
     typing: bool = False
 
 
-class MoveCursor(_In, tag="cursor"):
+class MoveCursor(_In, frozen=True, tag="cursor"):
     """Pointer position, ephemeral. On the map x is longitude and y latitude; on the board they
     are fractions of the surface named by `anchor` (a day or stop id). Null hides the pointer."""
 
@@ -82,7 +82,7 @@ class MoveCursor(_In, tag="cursor"):
     anchor: Id | None = None
 
 
-class Ping(_In, tag="ping"):
+class Ping(_In, frozen=True, tag="ping"):
     """Heartbeat, at least every 25 s; `seq` is the last applied."""
 
     seq: Annotated[int, Meta(ge=0)] = 0

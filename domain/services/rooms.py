@@ -171,4 +171,3 @@ def read_history(command: ReadHistory, uow: UnitOfWork) -> HistoryPage:
     page = events[:limit]
     more = len(events) > limit
     return HistoryPage(page, decode_event(page[-1]).seq if more else None)
-
