@@ -16,8 +16,8 @@ from domain.trip import TripAggregate
 if TYPE_CHECKING:
     from domain.accounts import AccountRepositories
 
-C = TypeVar("C", contravariant=True)
-R = TypeVar("R", covariant=True)
+C = TypeVar("C")
+R = TypeVar("R")
 
 
 class Trips(Protocol):
@@ -77,8 +77,4 @@ class Run(Protocol):
     Cancelling the caller never separates a commit from its publication.
     """
 
-    def __call__(self, service: Callable[[C2, UnitOfWork], R2], command: C2) -> Awaitable[R2]: ...
-
-
-C2 = TypeVar("C2")
-R2 = TypeVar("R2")
+    def __call__(self, service: Callable[[C, UnitOfWork], R], command: C) -> Awaitable[R]: ...

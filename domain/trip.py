@@ -178,7 +178,7 @@ class TripAggregate:
         elif isinstance(record, Member):
             self.members[record.id] = record
         else:
-            raise ValueError("an event names a foreign trip")
+            raise AssertionError("an event names a foreign trip")
 
     def _unplace(self, stop: Stop) -> None:
         if stop.deleted:

@@ -114,11 +114,15 @@ def _has_day(trip: TripAggregate, target: Event, day_id: str | None) -> bool:
 
 def _invert_day(trip: TripAggregate, target: Event, day: Day, back: dict[str, Any]) -> list[Change] | None:
     if back.get("deleted") is True:
-        if trip.keys_of(day.id) or _others_since(trip, target, "day", day.id):
+        date_stamp = trip.stamp("day", day.id, "date")
+        redated = date_stamp is None or date_stamp[0] != target.seq
+        if redated or trip.keys_of(day.id) or _others_since(trip, target, "day", day.id):
             return None
         return [Change("day", day.id, {"deleted": True}, {"deleted": False})]
     if back.get("deleted") is False:
         return [Change("day", day.id, wire_record(day) | back, {"deleted": True}, new=True)]
+    if day.deleted:
+        return None
     return [Change("day", day.id, back, {field: getattr(day, field) for field in back})]
 
 
