@@ -1,0 +1,70 @@
+"""How Tongyou is installed: its packages, the console script and every pinned dependency.
+
+Owns the list of Python dependencies; no other file repeats it. Never imports the application.
+Read by `pip install -e .` (the Makefile calls it when this file changed) and by `pip install -e .[dev]`.
+"""
+
+from setuptools import find_packages, setup
+
+# Exact pins: two installs of one commit must be the same program. Raise them here, run `make test`, commit.
+RUNTIME = [
+    "tornado==6.6.1",
+    "SQLAlchemy==2.1.9",
+    "PyMySQL==1.2.4",
+    "redis==8.1.0",
+    "hiredis==3.5.0",
+    "alembic==1.20.1",
+    "msgspec==0.22.0",
+    "argon2-cffi==25.1.0",
+    "python-dotenv==1.2.4",
+    "uvloop==0.23.0; sys_platform != 'win32'",
+    "prometheus_client==0.26.0",
+    "supervisor==4.3.0",
+    "Jinja2==3.1.6",
+    "fractional-indexing==0.1.3",
+    "email-validator==2.4.0",
+]
+
+DEV = [
+    # pytest 10 removes the hook marks that pytest-tornasync still uses, so stay below it.
+    "pytest==9.2.0",
+    "pytest-tornasync==0.6.0.post2",
+    "pytest-timeout==2.4.0",
+    "pytest-xdist==3.8.0",
+    "hypothesis==6.170.15",
+    "playwright==1.65.2",
+    "axe-playwright-python==0.1.8",
+    "websocket-client==1.9.2",
+    "jsonschema==4.26.0",
+    "openapi-spec-validator==0.9.0",
+    "psutil==7.2.2",
+    "import-linter==2.16",
+    "ruff==0.17.6",
+    "mypy==2.4.1",
+]
+
+# Apart from `dev`, because locust brings flask and gevent, which no test needs.
+LOAD = [
+    "locust==2.47.0",
+    "websocket-client==1.9.2",
+    "psutil==7.2.2",
+]
+
+setup(
+    name="tongyou",
+    version="0.1.0",
+    description="Plan, travel and share a trip together, live",
+    python_requires=">=3.11",
+    packages=find_packages(
+        include=[
+            f"{name}{suffix}" for name in ("handlers", "realtime", "domain", "storage") for suffix in ("", ".*")
+        ]
+    ),
+    py_modules=["server"],
+    package_data={
+        "": ["*.json", "*.j2", "*.mako", "*.ini", "*.html", "*.txt", "*.sql", "py.typed"],
+    },
+    install_requires=RUNTIME,
+    extras_require={"dev": DEV, "load": LOAD},
+    entry_points={"console_scripts": ["tongyou = server:cli"]},
+)
