@@ -8,7 +8,7 @@ changes or raises a `DomainError`, never mutates. Permissions are checked before
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from zoneinfo import available_timezones
 
 import msgspec
@@ -26,7 +26,8 @@ from domain.trip import LINK_PREFIX, TripAggregate, wire_record, wire_value
 COLORS = 8
 _ZONES = frozenset(available_timezones())
 _RANK: dict[Role, int] = {"viewer": 0, "editor": 1, "owner": 2}
-_O = TypeVar("_O")
+Claims = dict[str | None, list[tuple[str, str]]]
+"""(pos, id) by day: places that changes of one event have taken, not yet seen in the aggregate."""
 
 
 def decide(trip: TripAggregate, intent: Intent) -> list[Change]:
@@ -215,24 +216,33 @@ def _restore_stop(trip: TripAggregate, _: Intent, op: ops.RestoreStop) -> list[C
     return revive_stop(trip, stop, stop.day_id, stop.pos)
 
 
-def revive_stop(trip: TripAggregate, stop: Stop, day_id: str | None, pos: str) -> list[Change]:
+def revive_stop(
+    trip: TripAggregate, stop: Stop, day_id: str | None, pos: str, claims: Claims | None = None
+) -> list[Change]:
     """Bring a removed stop back at (day, pos); to the ideas when that day is gone."""
     if trip.live_stops >= MAX_STOPS:
         raise LimitReached(f"a trip has at most {MAX_STOPS} stops", limit=MAX_STOPS)
     if day_id is not None and ((day := trip.days.get(day_id)) is None or day.deleted):
         day_id = None
-    keys = free_place(trip, stop.id, day_id, pos)
+    keys = free_place(trip, stop.id, day_id, pos, claims)
     record = wire_record(stop) | {"deleted": False, "day_id": day_id, "pos": keys.pop(stop.id)}
     return [Change("stop", stop.id, record, {"deleted": True}, new=True), *_renumber(trip, keys)]
 
 
-def free_place(trip: TripAggregate, stop_id: str, day_id: str | None, pos: str) -> dict[str, str]:
-    """`pos` itself where no live stop of the day holds it meanwhile, else the place behind."""
-    taken = [key for key in trip.keys_of(day_id) if key[0] == pos and key[1] != stop_id]
-    if not taken:
-        return {stop_id: pos}
-    ordered = [key for key in trip.keys_of(day_id) if key[1] != stop_id]
-    return place(ordered, [stop_id], taken[-1])
+def free_place(
+    trip: TripAggregate, stop_id: str, day_id: str | None, pos: str, claims: Claims | None = None
+) -> dict[str, str]:
+    """`pos` itself where no live stop of the day holds it meanwhile, else the place behind.
+
+    `claims` are places that earlier changes of the same event take; the result is added to them.
+    """
+    claimed = claims.setdefault(day_id, []) if claims is not None else []
+    names = {stop_id, *(name for _, name in claimed)}
+    ordered = sorted([key for key in trip.keys_of(day_id) if key[1] not in names] + claimed)
+    taken = [key for key in ordered if key[0] == pos]
+    keys = place(ordered, [stop_id], taken[-1]) if taken else {stop_id: pos}
+    claimed.append((keys[stop_id], stop_id))
+    return keys
 
 
 # --- members ------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.decisions import free_place, revive_stop
+from domain.decisions import Claims, free_place, revive_stop
 from domain.entities import Day, Stop
 from domain.errors import Conflict, Forbidden, Invalid
 from domain.events import Change, Event
@@ -38,8 +38,9 @@ def decide_undo(trip: TripAggregate, intent: Intent, target: Event, whole: bool)
     if not target.changes:
         raise Conflict("this changed nothing", code="changed_since")
     changes: list[Change] = []
+    claims: Claims = {}
     for change in target.changes:
-        inverse = _invert(trip, target, change, whole)
+        inverse = _invert(trip, target, change, whole, claims)
         if inverse is None and whole:
             raise Conflict("somebody changed this since", code="changed_since")
         changes += inverse or []
@@ -58,7 +59,9 @@ def touches_days(event: Event) -> bool:
     return any(c.t == "day" and {"date", "pos", "deleted"} & c.set.keys() for c in event.changes)
 
 
-def _invert(trip: TripAggregate, target: Event, change: Change, whole: bool) -> list[Change] | None:
+def _invert(
+    trip: TripAggregate, target: Event, change: Change, whole: bool, claims: Claims
+) -> list[Change] | None:
     """The inverse of one change, or None when it is not (or no longer) to be had.
 
     With `whole`, a change of which only some fields are still this event's counts as lost."""
@@ -74,7 +77,7 @@ def _invert(trip: TripAggregate, target: Event, change: Change, whole: bool) -> 
         return None
     record = trip.get(change.t, change.id)
     if isinstance(record, Stop):
-        return _invert_stop(trip, target, record, back)
+        return _invert_stop(trip, target, record, back, claims)
     if isinstance(record, Day):
         return _invert_day(trip, target, record, back)
     return [Change(change.t, change.id, back, {field: change.set[field] for field in back})]
@@ -82,7 +85,7 @@ def _invert(trip: TripAggregate, target: Event, change: Change, whole: bool) -> 
 
 def _invert_stop(trip: TripAggregate, target: Event, stop: Stop, back: dict[str, Any]) -> list[Change] | None:
     if back.get("deleted") is False:
-        return revive_stop(trip, stop, stop.day_id, stop.pos)
+        return revive_stop(trip, stop, stop.day_id, stop.pos, claims)
     if back.get("deleted") is True:
         if _others_since(trip, target, "stop", stop.id):
             return None
@@ -96,7 +99,7 @@ def _invert_stop(trip: TripAggregate, target: Event, stop: Stop, back: dict[str,
             del back["pos"]
             back.pop("day_id", None)
         if "pos" in back:
-            keys = free_place(trip, stop.id, day_id, back["pos"])
+            keys = free_place(trip, stop.id, day_id, back["pos"], claims)
             back["pos"] = keys.pop(stop.id)
             extra = [Change("stop", i, {"pos": key}, {"pos": trip.stops[i].pos}) for i, key in keys.items()]
     if not back:
