@@ -170,6 +170,7 @@ class TripAggregate:
             stamps[field] = (event.seq, event.actor)
 
     def _adopt(self, record: Entity) -> None:
+        # A trip is never adopted: its record is there from the start.
         if isinstance(record, Stop):
             record.deleted = True  # not in the order yet; the change that brings it says otherwise
             self.stops[record.id] = record
@@ -177,8 +178,6 @@ class TripAggregate:
             self.days[record.id] = record
         elif isinstance(record, Member):
             self.members[record.id] = record
-        else:
-            raise AssertionError("an event names a foreign trip")
 
     def _unplace(self, stop: Stop) -> None:
         if stop.deleted:

@@ -83,7 +83,9 @@ def _invert(
     return [Change(change.t, change.id, back, {field: change.set[field] for field in back})]
 
 
-def _invert_stop(trip: TripAggregate, target: Event, stop: Stop, back: dict[str, Any]) -> list[Change] | None:
+def _invert_stop(
+    trip: TripAggregate, target: Event, stop: Stop, back: dict[str, Any], claims: Claims
+) -> list[Change] | None:
     if back.get("deleted") is False:
         return revive_stop(trip, stop, stop.day_id, stop.pos, claims)
     if back.get("deleted") is True:
