@@ -1,0 +1,289 @@
+"""A client of the room protocol for tests and benchmarks, written from docs/PROTOCOL.md alone.
+
+Keeps its own replica as plain dicts (it shares no code with `domain.trip`), resends until
+answered, resumes after a close, and records everything that a test may want to assert. Never
+used by the product.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+Record = dict[str, Any]
+Records = dict[tuple[str, str], Record]
+
+
+class Api:
+    """One signed-in person over HTTP: keeps cookies and sends the CSRF header."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.cookies: dict[str, str] = {}
+        self.user_id = ""
+
+    @property
+    def cookie_header(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+
+    async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """(status, decoded JSON body)."""
+        headers = {"Cookie": self.cookie_header, "Content-Type": "application/json"}
+        if "_xsrf" in self.cookies:
+            headers["X-XSRFToken"] = self.cookies["_xsrf"]
+        data = json.dumps(body) if body is not None else ("{}" if method in ("POST", "PATCH") else None)
+        request = HTTPRequest(
+            self.base_url + path, method=method, headers=headers, body=data, request_timeout=30
+        )
+        response: HTTPResponse = await AsyncHTTPClient().fetch(request, raise_error=False)
+        for line in response.headers.get_list("Set-Cookie"):
+            name, _, value = line.split(";", 1)[0].partition("=")
+            self.cookies[name] = value
+        if response.code == 599:
+            raise ConnectionError(str(response.error))
+        return response.code, json.loads(response.body or b"null")
+
+    async def ok(self, method: str, path: str, body: Any = None) -> Any:
+        """The body of a 2xx answer; AssertionError otherwise."""
+        status, answer = await self.call(method, path, body)
+        assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    async def guest(self, name: str) -> Api:
+        """Become a new guest."""
+        await self.ok("GET", "/api/me")
+        self.user_id = (await self.ok("POST", "/api/auth/guest", {"name": name, "locale": "en"}))["user"][
+            "id"
+        ]
+        return self
+
+    def elsewhere(self, base_url: str) -> Api:
+        """The same person on another server process."""
+        twin = Api(base_url)
+        twin.cookies, twin.user_id = self.cookies, self.user_id
+        return twin
+
+
+class RoomClient:
+    """One tab in one room. `urls` are the processes it may reconnect to, tried in turn."""
+
+    def __init__(self, api: Api, room: str, urls: list[str] | None = None) -> None:
+        self.api = api
+        self.room = room
+        self.urls = urls or [api.base_url]
+        self.client_id = secrets.token_hex(8)
+        self.epoch: str | None = None
+        self.seq = 0
+        self.role: str | None = None
+        self.records: Records = {}
+        self.people: dict[str, Record] = {}
+        self.op_ids: list[str] = []
+        """op_id of every event applied, in order (since the last snapshot)."""
+        self.acked: dict[str, int] = {}
+        self.rejected: dict[str, Record] = {}
+        self.pending: dict[str, Record] = {}
+        self.closings: list[Record] = []
+        self.close_codes: list[int | None] = []
+        self.joins: list[Record] = []
+        self.messages: list[Record] = []
+        self.socket: WebSocketClientConnection | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = False
+        self._attempt = 0
+
+    async def start(self) -> RoomClient:
+        """Connect, join, and return once joined."""
+        self._task = asyncio.create_task(self._run())
+        await self.until(lambda: bool(self.joins))
+        return self
+
+    async def stop(self) -> None:
+        """Close for good."""
+        self._stopped = True
+        if self.socket is not None:
+            self.socket.close()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def drop(self) -> None:
+        """Lose the connection without a close handshake; the client comes back by itself."""
+        if self.socket is not None and self.socket.protocol is not None:
+            self.socket.protocol.stream.close()  # type: ignore[attr-defined]
+
+    def submit(self, op: Record, op_id: str | None = None, base: int | None = None) -> str:
+        """Queue an operation and send it; sent again until answered. Returns its id."""
+        op_id = op_id or secrets.token_hex(10)
+        self.pending[op_id] = {
+            "t": "submit", "op_id": op_id, "base": self.seq if base is None else base, "op": op,
+        }  # fmt: skip
+        self._send(self.pending[op_id])
+        return op_id
+
+    async def settle(self, timeout: float = 30) -> None:
+        """Wait until every operation of ours was answered."""
+        await self.until(lambda: not self.pending, timeout)
+
+    async def until(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+        """Wait for a condition on this client's state; TimeoutError says where it stood."""
+        try:
+            async with asyncio.timeout(timeout):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise TimeoutError(
+                f"seq {self.seq}, pending {len(self.pending)}, closes {self.close_codes}"
+            ) from None
+
+    def send_raw(self, data: str | bytes, *, binary: bool = False) -> None:
+        """Send any frame at all."""
+        assert self.socket is not None
+        with contextlib.suppress(Exception):
+            self.socket.write_message(data, binary=binary)
+
+    def _send(self, message: Record) -> None:
+        if self.socket is not None and self.joins:
+            self.send_raw(json.dumps(message))
+
+    async def _run(self) -> None:
+        while not self._stopped:
+            with contextlib.suppress(OSError, ConnectionError, Exception):
+                await self._session()
+            if self.closings and not self.closings[-1].get("resume", True):
+                return
+            await asyncio.sleep(0.05 + 0.1 * secrets.randbelow(100) / 100)
+
+    async def _session(self) -> None:
+        url = self.urls[self._attempt % len(self.urls)]
+        self._attempt += 1
+        request = HTTPRequest(
+            url.replace("http", "ws", 1) + "/api/socket",
+            headers={"Cookie": self.api.cookie_header, "Origin": url},
+            connect_timeout=5,
+        )
+        self.socket = await websocket_connect(request)
+        join: Record = {"t": "join", "v": 1, "room": self.room, "client": self.client_id}
+        if self.epoch is not None:
+            join |= {"epoch": self.epoch, "since": self.seq}
+        self.send_raw(json.dumps(join))
+        resend = asyncio.create_task(self._resend())
+        try:
+            while (frame := await self.socket.read_message()) is not None:
+                self._receive(json.loads(frame))
+                self._changed.set()
+        finally:
+            resend.cancel()
+            self.close_codes.append(self.socket.close_code)
+            self.socket = None
+            self._changed.set()
+
+    async def _resend(self) -> None:
+        while True:
+            await asyncio.sleep(2)
+            for message in list(self.pending.values()):
+                self._send(message)
+
+    def _receive(self, message: Record) -> None:
+        self.messages.append(message)
+        kind = message["t"]
+        if kind == "joined":
+            self._joined(message)
+        elif kind == "events":
+            for event in message["events"]:
+                self._apply(event)
+        elif kind == "ack":
+            self._confirm(message["op_id"], message["seq"])
+        elif kind == "rejected":
+            if not message.get("retryable"):
+                self.pending.pop(message["op_id"], None)
+                self.rejected[message["op_id"]] = message
+        elif kind == "people":
+            for person in message.get("put", []):
+                self.people[person["session"]] = person
+            for session in message.get("gone", []):
+                self.people.pop(session, None)
+        elif kind == "head" and message["seq"] > self.seq:
+            self.drop()
+        elif kind == "role":
+            self.role = message["role"]
+        elif kind == "closing":
+            self.closings.append(message)
+
+    def _joined(self, message: Record) -> None:
+        self.role = message["role"]
+        self.people = {person["session"]: person for person in message["people"]}
+        if message["recovered"]:
+            for event in message.get("events", []):
+                self._apply(event)
+        else:
+            snapshot = message["snapshot"]
+            self.records = {("trip", snapshot["trip"]["id"]): snapshot["trip"]}
+            for t, key in (("day", "days"), ("stop", "stops"), ("member", "members")):
+                self.records |= {(t, record["id"]): record for record in snapshot[key]}
+            self.seq, self.op_ids = message["seq"], []
+        assert self.seq == message["seq"], f"joined at {message['seq']}, have {self.seq}"
+        self.epoch = message["epoch"]
+        self.joins.append(message)
+        for waiting in list(self.pending.values()):
+            self._send(waiting)
+
+    def _confirm(self, op_id: str, seq: int) -> None:
+        assert self.acked.get(op_id, seq) == seq, f"{op_id} was applied twice"
+        if self.pending.pop(op_id, None) is not None or op_id in self.acked:
+            self.acked[op_id] = seq
+
+    def _apply(self, event: Record) -> None:
+        if event["seq"] <= self.seq:
+            return
+        assert event["seq"] == self.seq + 1, f"gap: at {self.seq}, got {event['seq']}"
+        self.seq = event["seq"]
+        self.op_ids.append(event["op_id"])
+        for change in event["changes"]:
+            record = self.records.setdefault((change["t"], change["id"]), {"id": change["id"]})
+            for field, value in change["set"].items():
+                if field.startswith("links."):
+                    record.setdefault("links", {})
+                    if value is None:
+                        record["links"].pop(field[6:], None)
+                    else:
+                        record["links"][field[6:]] = value
+                else:
+                    record[field] = value
+        self._confirm(event["op_id"], event["seq"])
+
+    def view(self) -> dict[str, Any]:
+        """Live records by (type, id): what a person would see; compare with `snapshot_view`."""
+        return _live(self.records)
+
+    def stops(self, day: str | None = None) -> list[str]:
+        """Names of a day's stops in order."""
+        found = [r for (t, _), r in self.records.items() if t == "stop" and not r.get("deleted")]
+        return [r["name"] for r in sorted(found, key=lambda r: (r["pos"], r["id"])) if r["day_id"] == day]
+
+
+def _live(records: Records) -> dict[str, Any]:
+    return {
+        f"{t}:{record_id}": record
+        for (t, record_id), record in sorted(records.items())
+        if t == "member" or not record.get("deleted")
+    }
+
+
+async def snapshot_view(api: Api, room: str) -> tuple[int, dict[str, Any]]:
+    """(seq, live records) as the database has them, through REST."""
+    answer = await api.ok("GET", f"/api/trips/{room}")
+    snapshot = answer["snapshot"]
+    records: Records = {("trip", room): snapshot["trip"]}
+    for t, key in (("day", "days"), ("stop", "stops"), ("member", "members")):
+        records |= {(t, record["id"]): record for record in snapshot[key]}
+    return answer["seq"], _live(records)
