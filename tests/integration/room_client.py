@@ -129,14 +129,14 @@ class RoomClient:
         self._send(self.pending[op_id])
         return op_id
 
-    async def settle(self, timeout: float = 30) -> None:
+    async def settle(self, within: float = 30) -> None:
         """Wait until every operation of ours was answered."""
-        await self.until(lambda: not self.pending, timeout)
+        await self.until(lambda: not self.pending, within)
 
-    async def until(self, condition: Callable[[], bool], timeout: float = 30) -> None:
+    async def until(self, condition: Callable[[], bool], within: float = 30) -> None:
         """Wait for a condition on this client's state; TimeoutError says where it stood."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 while not condition():
                     self._changed.clear()
                     await self._changed.wait()
