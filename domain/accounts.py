@@ -1,0 +1,329 @@
+"""Accounts: people, their signed-in sessions, and throttles.
+
+Owns the entities, the commands of `domain.services.accounts`, the rules of names and addresses,
+and the port `AccountRepositories` (which also keeps invitations, see `domain.membership`). Never sees a password or a secret token: the
+handlers hash both before they build a command. Times are UTC, ISO 8601 with milliseconds and `Z`,
+so that they compare as text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+import msgspec
+from email_validator import EmailNotValidError, validate_email
+
+from domain.commands import Actor
+from domain.errors import Invalid
+from domain.membership import Invite, TripSummary
+
+SESSION_DAYS = 30
+"""A session ends this long after it was last refreshed."""
+REFRESH_AFTER_HOURS = 24
+"""A used session is prolonged at most this often."""
+MAX_NAME = 60
+Locale = Literal["zh", "en"]
+
+_USERNAME = re.compile(r"[\w][\w.\-]{1,31}")
+
+
+# --- entities -----------------------------------------------------------------------------
+
+
+class User(msgspec.Struct, frozen=True):
+    """A person. A guest has a name and nothing to sign in with.
+
+    `username` and `email` are kept as typed; `username_key` and `email_key` (see `login_key`) are
+    unique among all users.
+    """
+
+    id: str
+    name: str
+    created_at: str
+    locale: Locale = "zh"
+    is_guest: bool = False
+    username: str | None = None
+    username_key: str | None = None
+    email: str | None = None
+    email_key: str | None = None
+    password_hash: str | None = None
+
+
+class AuthSession(msgspec.Struct, frozen=True):
+    """One signed-in browser. Only the SHA-256 of its secret is kept; `id` is not secret."""
+
+    id: str
+    user_id: str
+    token_hash: str
+    created_at: str
+    expires_at: str
+    last_seen: str
+    user_agent: str = ""
+
+
+class Limit(msgspec.Struct, frozen=True):
+    """At most `count` in each fixed window of `seconds`."""
+
+    count: int
+    seconds: int
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Every throttle of accounts, documented in docs/. Per address unless the name says account."""
+
+    login_account: Limit = Limit(10, 15 * 60)
+    login_address: Limit = Limit(30, 15 * 60)
+    register_address: Limit = Limit(20, 60 * 60)
+    guest_address: Limit = Limit(60, 60 * 60)
+    demo_address: Limit = Limit(20, 60 * 60)
+    trips_account: Limit = Limit(100, 60 * 60)
+
+
+# --- rules of names -----------------------------------------------------------------------
+
+
+def new_id() -> str:
+    """A fresh identifier: 80 random bits that survive case-insensitive comparison."""
+    return secrets.token_hex(10)
+
+
+def new_token() -> str:
+    """A fresh 256-bit secret for a cookie or a link."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """What is stored of a secret. It has 256 random bits, so a plain fast hash is enough."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC, ISO 8601 with milliseconds and `Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def later(at: str, **span: float) -> str:
+    """`at` plus a `timedelta(**span)`."""
+    return timestamp(datetime.fromisoformat(at) + timedelta(**span))
+
+
+def login_key(text: str) -> str:
+    """The form in which user names and e-mail addresses are compared."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
+
+
+def clean_name(text: str) -> str:
+    """A display name: one line, no control characters, 1 to `MAX_NAME`. Raises `Invalid`."""
+    name = " ".join(unicodedata.normalize("NFC", text).split())
+    if not name or len(name) > MAX_NAME or any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+        raise Invalid(f"a name has 1 to {MAX_NAME} characters", field="name")
+    return name
+
+
+def clean_username(text: str) -> str:
+    """Letters (of any script), digits, `_`, `.`, `-`; 2 to 32 characters. Raises `Invalid`."""
+    name = unicodedata.normalize("NFKC", text).strip()
+    if not _USERNAME.fullmatch(name):
+        raise Invalid("a user name has 2 to 32 letters, digits, '_', '.' or '-'", field="username")
+    return name
+
+
+def clean_email(text: str) -> str:
+    """A well-formed address; whether it receives mail is not asked. Raises `Invalid`."""
+    try:
+        return validate_email(text.strip(), check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise Invalid("this is not an e-mail address", field="email") from None
+
+
+# --- commands of accounts -----------------------------------------------------------------
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """A session to be made: ids and secrets are chosen by the caller, so a retry is the same."""
+
+    id: str
+    token_hash: str
+    user_agent: str = ""
+
+
+class SignedIn(msgspec.Struct, frozen=True):
+    """Who a session belongs to. `refreshed`: its expiry moved, the cookie should too."""
+
+    auth_id: str
+    user: User
+    refreshed: bool = False
+
+    @property
+    def actor(self) -> Actor:
+        return Actor(self.user.id, self.user.name, self.user.is_guest, self.auth_id)
+
+
+class ResolveSession(msgspec.Struct, frozen=True):
+    token_hash: str
+    at: str
+
+
+class ValidSessions(msgspec.Struct, frozen=True):
+    auth_ids: list[str]
+    at: str
+
+
+class Register(msgspec.Struct, frozen=True):
+    """Make an account, or turn the guest `guest_id` into one. One of user name and e-mail."""
+
+    user_id: str
+    session: NewSession
+    name: str
+    username: str | None
+    email: str | None
+    password_hash: str
+    locale: Locale
+    at: str
+    guest_id: str | None = None
+
+
+class StartLogin(msgspec.Struct, frozen=True):
+    """Count one attempt and read what the password is checked against."""
+
+    login: str
+    address: str
+    limits: Limits
+    at: str
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """Whose password is to be checked; None when there is no such user (or it has none)."""
+
+    user_id: str | None
+    password_hash: str | None
+
+
+class FinishLogin(msgspec.Struct, frozen=True):
+    """The password fits `verified_hash`. `old_auth_id`: the session that the new one replaces."""
+
+    user_id: str
+    verified_hash: str
+    login: str
+    address: str
+    session: NewSession
+    limits: Limits
+    at: str
+    new_password_hash: str | None = None
+    old_auth_id: str | None = None
+
+
+class SessionChange(msgspec.Struct, frozen=True):
+    """A user with a new session; `ended` are the sessions that it replaced."""
+
+    user: User
+    ended: list[str]
+
+
+class CreateGuest(msgspec.Struct, frozen=True):
+    user_id: str
+    session: NewSession
+    name: str
+    locale: Locale
+    at: str
+
+
+class Logout(msgspec.Struct, frozen=True):
+    auth_id: str
+
+
+class LogoutAll(msgspec.Struct, frozen=True):
+    user_id: str
+
+
+class StartPasswordChange(msgspec.Struct, frozen=True):
+    user_id: str
+    limits: Limits
+    at: str
+
+
+class FinishPasswordChange(msgspec.Struct, frozen=True):
+    user_id: str
+    auth_id: str
+    verified_hash: str
+    password_hash: str
+    limits: Limits
+    at: str
+
+
+class ChangeProfile(msgspec.Struct, frozen=True):
+    user_id: str
+    name: str | None = None
+    locale: Locale | None = None
+
+
+class Count(msgspec.Struct, frozen=True):
+    """Count one event against a limit, alone; raises `Throttled`."""
+
+    key: str
+    limit: Limit
+    at: str
+
+
+# --- ports --------------------------------------------------------------------------------
+
+
+class AccountRepositories(Protocol):
+    """Accounts inside one unit of work; `storage` implements it over SQL and in memory."""
+
+    def add_user(self, user: User) -> None:
+        """Raises `Conflict` (code `taken`) when a key is in use."""
+
+    def update_user(self, user: User) -> None:
+        """Replace the user of the same id. Raises `Conflict` (code `taken`)."""
+
+    def user(self, user_id: str) -> User | None: ...
+
+    def user_by_login(self, key: str) -> User | None:
+        """The user whose `username_key` or `email_key` is `key`."""
+
+    def add_session(self, session: AuthSession) -> None: ...
+
+    def session_by_token(self, token_hash: str) -> AuthSession | None:
+        """The session, expired or not."""
+
+    def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None: ...
+
+    def remove_sessions(self, auth_ids: Collection[str]) -> None: ...
+
+    def remove_sessions_of(self, user_id: str, keep: str | None = None) -> list[str]:
+        """End all sessions of a user but `keep`; returns the ids that ended."""
+
+    def remove_expired_sessions(self, user_id: str, at: str) -> None: ...
+
+    def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
+        """Those of `auth_ids` that exist and have not expired."""
+
+    def hit(self, key: str, window: int) -> int:
+        """Count one more under `key` in the fixed window numbered `window`; returns the count.
+
+        Counts of the key's earlier windows are forgotten. Safe against concurrent callers.
+        """
+
+    def forgive(self, key: str, window: int, count: int | None = None) -> None:
+        """Take `count` back (None: all) of what was counted, never below zero."""
+
+    def add_invite(self, invite: Invite) -> None: ...
+
+    def invite_by_token(self, token_hash: str) -> Invite | None: ...
+
+    def invites_of(self, trip_id: str) -> list[Invite]:
+        """All invitations of a trip, newest first."""
+
+    def revoke_invite(self, trip_id: str, invite_id: str) -> bool:
+        """False when the trip has no such invitation."""
+
+    def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
+        """Trips whose live member the user is, last changed first, in a bounded number of
+        queries that does not depend on how many trips there are."""

@@ -1,0 +1,250 @@
+"""The services of accounts: register, sign in and out, resolve and end sessions, throttle.
+
+Owns what a session and an account may do to each other. Passwords are verified by the handlers
+between `start_login` and `finish_login` (hashing must not happen inside a transaction). Called
+through `run(service, command)` by `handlers`, and `valid_sessions` by `realtime`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from domain.accounts import (
+    REFRESH_AFTER_HOURS,
+    SESSION_DAYS,
+    AccountRepositories,
+    AuthSession,
+    Candidate,
+    ChangeProfile,
+    Count,
+    CreateGuest,
+    FinishLogin,
+    FinishPasswordChange,
+    Limit,
+    Logout,
+    LogoutAll,
+    NewSession,
+    Register,
+    ResolveSession,
+    SessionChange,
+    SignedIn,
+    StartLogin,
+    StartPasswordChange,
+    User,
+    ValidSessions,
+    clean_email,
+    clean_name,
+    clean_username,
+    hash_token,
+    later,
+    login_key,
+)
+from domain.errors import Conflict, Forbidden, Invalid, Throttled, Unauthenticated
+from domain.ports import UnitOfWork
+
+MAX_USER_AGENT = 200
+
+
+# --- sessions -----------------------------------------------------------------------------
+
+
+def resolve_session(command: ResolveSession, uow: UnitOfWork) -> SignedIn | None:
+    """Who holds this token now, or None. Prolongs a session that was not prolonged today."""
+    session = uow.accounts.session_by_token(command.token_hash)
+    if session is None or session.expires_at <= command.at:
+        return None
+    user = uow.accounts.user(session.user_id)
+    if user is None:
+        return None
+    stale = later(session.last_seen, hours=REFRESH_AFTER_HOURS) <= command.at
+    if stale:
+        uow.accounts.touch_session(session.id, command.at, later(command.at, days=SESSION_DAYS))
+    return SignedIn(session.id, user, refreshed=stale)
+
+
+def valid_sessions(command: ValidSessions, uow: UnitOfWork) -> set[str]:
+    """Those of the given sessions that have not ended: how open sockets are checked again."""
+    return uow.accounts.valid_sessions(command.auth_ids, command.at)
+
+
+def logout(command: Logout, uow: UnitOfWork) -> None:
+    """End one session."""
+    uow.accounts.remove_sessions([command.auth_id])
+
+
+def logout_all(command: LogoutAll, uow: UnitOfWork) -> list[str]:
+    """End all sessions of a user; returns their ids."""
+    return uow.accounts.remove_sessions_of(command.user_id)
+
+
+def _open(accounts: AccountRepositories, user_id: str, new: NewSession, at: str) -> None:
+    accounts.remove_expired_sessions(user_id, at)
+    accounts.add_session(
+        AuthSession(
+            id=new.id,
+            user_id=user_id,
+            token_hash=new.token_hash,
+            created_at=at,
+            expires_at=later(at, days=SESSION_DAYS),
+            last_seen=at,
+            user_agent=new.user_agent[:MAX_USER_AGENT],
+        )
+    )
+
+
+# --- becoming somebody --------------------------------------------------------------------
+
+
+def add_guest(command: CreateGuest, uow: UnitOfWork) -> User:
+    """A person without a password, signed in on this browser only."""
+    user = User(
+        id=command.user_id,
+        name=clean_name(command.name),
+        created_at=command.at,
+        locale=command.locale,
+        is_guest=True,
+    )
+    uow.accounts.add_user(user)
+    _open(uow.accounts, user.id, command.session, command.at)
+    return user
+
+
+def register(command: Register, uow: UnitOfWork) -> SessionChange:
+    """A new account, or the caller's guest turned into one (same id: its trips stay).
+
+    Raises `Invalid`, or `Conflict` (`taken`, `signed_in`).
+    """
+    if command.username is None and command.email is None:
+        raise Invalid("give a user name or an e-mail address", field="username")
+    username = None if command.username is None else clean_username(command.username)
+    email = None if command.email is None else clean_email(command.email)
+    fields = User(
+        id=command.guest_id or command.user_id,
+        name=clean_name(command.name),
+        created_at=command.at,
+        locale=command.locale,
+        username=username,
+        username_key=None if username is None else login_key(username),
+        email=email,
+        email_key=None if email is None else login_key(email),
+        password_hash=command.password_hash,
+    )
+    ended: list[str] = []
+    if command.guest_id is None:
+        uow.accounts.add_user(fields)
+    else:
+        guest = uow.accounts.user(command.guest_id)
+        if guest is None or not guest.is_guest:
+            raise Conflict("you are signed in to an account already", code="signed_in")
+        fields = msgspec.structs.replace(fields, created_at=guest.created_at)
+        uow.accounts.update_user(fields)
+        ended = uow.accounts.remove_sessions_of(guest.id)
+    _open(uow.accounts, fields.id, command.session, command.at)
+    return SessionChange(fields, ended)
+
+
+# --- passwords ----------------------------------------------------------------------------
+
+
+def start_login(command: StartLogin, uow: UnitOfWork) -> Candidate:
+    """Count the attempt, by account and by address, and return what to verify against.
+
+    Every attempt counts beforehand (so that parallel guesses count too); `finish_login` takes a
+    successful one back. Raises `Throttled`. Unknown users are throttled like known ones.
+    """
+    key = login_key(command.login)
+    _count(uow.accounts, _account_key(key), command.limits.login_account, command.at)
+    _count(uow.accounts, _address_key(command.address), command.limits.login_address, command.at)
+    user = uow.accounts.user_by_login(key)
+    if user is None:
+        return Candidate(None, None)
+    return Candidate(user.id, user.password_hash)
+
+
+def finish_login(command: FinishLogin, uow: UnitOfWork) -> SessionChange:
+    """Open a session for a user whose password was verified."""
+    user = uow.accounts.user(command.user_id)
+    if user is None or user.password_hash != command.verified_hash:
+        raise Unauthenticated("the sign-in failed", code="login_failed")
+    limits = command.limits
+    _forgive(
+        uow.accounts, _account_key(login_key(command.login)), limits.login_account, command.at, count=None
+    )
+    _forgive(uow.accounts, _address_key(command.address), limits.login_address, command.at, count=1)
+    if command.new_password_hash is not None:
+        user = msgspec.structs.replace(user, password_hash=command.new_password_hash)
+        uow.accounts.update_user(user)
+    ended = [] if command.old_auth_id is None else [command.old_auth_id]
+    uow.accounts.remove_sessions(ended)
+    _open(uow.accounts, user.id, command.session, command.at)
+    return SessionChange(user, ended)
+
+
+def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
+    """The hash that the current password must fit. Guesses here count like failed log-ins."""
+    user = uow.accounts.user(command.user_id)
+    if user is None:
+        raise Unauthenticated("sign in first")
+    if user.password_hash is None:
+        raise Forbidden("a guest has no password: create an account instead", code="guest")
+    _count(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at)
+    return user.password_hash
+
+
+def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> list[str]:
+    """Set the new password and end every other session; returns their ids."""
+    user = uow.accounts.user(command.user_id)
+    if user is None or user.password_hash != command.verified_hash:
+        raise Conflict("the password was changed meanwhile")
+    uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
+    _forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
+    return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
+
+
+# --- profile ------------------------------------------------------------------------------
+
+
+def change_profile(command: ChangeProfile, uow: UnitOfWork) -> User:
+    """Change one's display name or language. Trips learn the name by their own operation."""
+    user = uow.accounts.user(command.user_id)
+    if user is None:
+        raise Unauthenticated("sign in first")
+    name = user.name if command.name is None else clean_name(command.name)
+    changed = msgspec.structs.replace(user, name=name, locale=command.locale or user.locale)
+    if changed != user:
+        uow.accounts.update_user(changed)
+    return changed
+
+
+# --- throttles ----------------------------------------------------------------------------
+
+
+def count(command: Count, uow: UnitOfWork) -> None:
+    """Count one event. Apart from the work it guards, so that a failure counts too."""
+    _count(uow.accounts, command.key, command.limit, command.at)
+
+
+def _count(accounts: AccountRepositories, key: str, limit: Limit, at: str) -> None:
+    window, left = _window(limit, at)
+    if accounts.hit(hash_token(key), window) > limit.count:
+        raise Throttled("too many attempts, wait a little", retry_after=left)
+
+
+def _forgive(accounts: AccountRepositories, key: str, limit: Limit, at: str, count: int | None) -> None:
+    accounts.forgive(hash_token(key), _window(limit, at)[0], count)
+
+
+def _window(limit: Limit, at: str) -> tuple[int, int]:
+    """The number of the fixed window that `at` lies in, and the seconds until it ends."""
+    now = int(datetime.fromisoformat(at).timestamp())
+    return now // limit.seconds, limit.seconds - now % limit.seconds
+
+
+def _account_key(key: str) -> str:
+    return f"login:account:{key}"
+
+
+def _address_key(address: str) -> str:
+    return f"login:address:{address}"
