@@ -57,7 +57,9 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(
         include=[
-            f"{name}{suffix}" for name in ("handlers", "realtime", "domain", "storage") for suffix in ("", ".*")
+            f"{name}{suffix}"
+            for name in ("handlers", "realtime", "domain", "storage")
+            for suffix in ("", ".*")
         ]
     ),
     py_modules=["server"],

@@ -1,7 +1,7 @@
 """A private Redis server without a password that keeps nothing on disk.
 
-Owns its process. Never listens beyond 127.0.0.1. Called by the fixtures `redis_server` and `redis_url`, and by
-fault tests that stop, freeze or kill it.
+Owns its process. Never listens beyond 127.0.0.1. Called by the fixtures `redis_server` and `redis_url`, and
+by fault tests that stop, freeze or kill it.
 """
 
 import socket
@@ -39,7 +39,7 @@ class Redis(Service):
         self.send("FLUSHALL")
 
     def send(self, command: str) -> str:
-        """Send one inline command; return the first line of the answer. Raises OSError when nobody answers."""
+        """Send one inline command; return the first line of the answer. OSError when nobody answers."""
         with socket.create_connection((HOST, self.port), timeout=5) as connection:
             connection.sendall(command.encode() + b"\r\n")
             with connection.makefile("rb") as answer:
