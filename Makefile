@@ -1,0 +1,114 @@
+# Everything a person or a machine does with this project. `make` alone lists it.
+# Needs: Python 3.11 or newer, and the internet the first time. No Docker, no global installs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# The first Python that is new enough; `make PYTHON=/path/to/python run` chooses another.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PY := .venv/bin/python
+# -qq: pip speaks up only about errors.
+PIP := PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install -qq
+
+# What `make serve` runs on; each can be given in the environment or behind `make serve`.
+HOST ?= 127.0.0.1
+PORT ?= 8000
+TONGYOU_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
+
+.PHONY: help run serve stop rolling-restart install dev load spa test bench lint format clean
+
+help: ## list what can be done
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+		while IFS=$$'\t' read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+run: install spa ## one process on http://localhost:8000 with an embedded database (Ctrl-C ends it)
+	@mkdir -p var
+	@$(PY) server.py migrate
+	@exec $(PY) server.py
+
+serve: export HOST := $(HOST)
+serve: export PORT := $(PORT)
+serve: export TONGYOU_PROCESSES := $(TONGYOU_PROCESSES)
+serve: install spa ## several processes under supervisord; give DATABASE_URL and REDIS_URL
+	@mkdir -p var/log
+	@if [ "$$TONGYOU_PROCESSES" -gt 1 ] && [ -z "$${REDIS_URL:-}" ] && ! grep -qs '^ *REDIS_URL=' .env; then \
+		echo "Note: without REDIS_URL, people on different processes see each other's edits with a delay."; fi
+	@$(PY) server.py migrate
+	@echo "$$TONGYOU_PROCESSES processes on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
+	@export TONGYOU_USER="$$(id -un)"; hard=$$(ulimit -Hn); \
+	export TONGYOU_MINFDS=65536; \
+	if [ "$$hard" != unlimited ] && [ "$$hard" -lt 65536 ]; then export TONGYOU_MINFDS=$$hard; fi; \
+	exec .venv/bin/supervisord --nodaemon --silent --configuration supervisord.conf
+
+stop: ## end what `make serve` started, letting every process drain
+	@.venv/bin/supervisorctl -c supervisord.conf shutdown
+
+rolling-restart: ## restart the processes of `make serve` one after the other; nobody has to reload
+	@for name in $$(.venv/bin/supervisorctl -c supervisord.conf status 'tongyou:*' | cut -d' ' -f1); do \
+		.venv/bin/supervisorctl -c supervisord.conf restart "$$name"; done
+
+# Installing: a step runs again only when setup.py changed.
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Tongyou needs Python 3.11 or newer, which is not here. On Debian or Ubuntu:"; \
+		echo "    sudo apt-get install python3 python3-venv"; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing python3-venv ..."; \
+			(apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+				"$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')") >/dev/null 2>&1 || true; fi; \
+		if ! $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+			echo "Python has no venv module here. On Debian or Ubuntu:"; \
+			echo "    sudo apt-get install python3-venv"; exit 1; fi; fi
+	@echo "Making .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv
+
+.venv/.installed: setup.py | .venv/bin/python
+	@echo "Installing Python packages (about 10 s) ..."
+	@$(PIP) -e .
+	@touch $@
+
+.venv/.installed-dev: setup.py | .venv/bin/python
+	@echo "Installing Python packages with the tools for tests (about 30 s) ..."
+	@$(PIP) -e '.[dev]'
+	@touch .venv/.installed $@
+
+.venv/.installed-load: setup.py | .venv/bin/python
+	@echo "Installing Python packages for load tests ..."
+	@$(PIP) -e '.[load]'
+	@touch .venv/.installed $@
+
+install: .venv/.installed
+dev: .venv/.installed-dev ## install the tools for tests into .venv
+load: .venv/.installed-load
+
+spa: install
+	@$(PY) frontend/build.py
+
+# Checking
+
+test: ## everything that must be green: linters, types, imports, web app, tests on real servers and browsers
+	@$(or $(PYTHON),python3) tests/run.py
+
+bench: dev load ## the load tests and benchmarks, with their targets
+	@if [ -e loadtests/__main__.py ]; then exec $(PY) -m loadtests; else echo "There are no load tests here yet."; fi
+
+lint: dev ## style, types and import rules, quickly
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+format: dev ## put the Python code into shape
+	@.venv/bin/ruff check --fix-only --quiet .
+	@.venv/bin/ruff format .
+
+clean: ## remove what was built or installed (not var/, which holds data)
+	@rm -rf .venv build *.egg-info frontend/node_modules frontend/dist \
+		.mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo "Clean. Data in var/ is kept."
