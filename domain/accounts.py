@@ -1,9 +1,9 @@
 """Accounts: people, their signed-in sessions, and throttles.
 
 Owns the entities, the commands of `domain.services.accounts`, the rules of names and addresses,
-and the port `AccountRepositories` (which also keeps invitations, see `domain.membership`). Never sees a password or a secret token: the
-handlers hash both before they build a command. Times are UTC, ISO 8601 with milliseconds and `Z`,
-so that they compare as text.
+and the port `AccountRepositories` (which also keeps invitations, see `domain.membership`). Never
+sees a password or a secret token: the handlers hash both before they build a command. Times are
+UTC, ISO 8601 with milliseconds and `Z`, so that they compare as text.
 """
 
 from __future__ import annotations

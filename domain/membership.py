@@ -74,6 +74,7 @@ class ChangeTrip(RoomCommand, frozen=True):
     ops: list[AnyOperation]
     at: str
 
+
 class ListTrips(msgspec.Struct, frozen=True):
     user_id: str
     deleted: bool = False

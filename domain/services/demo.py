@@ -104,9 +104,7 @@ def start_demo(command: StartDemo, uow: UnitOfWork) -> str:
         currency=sample.currency,
     )
     prefix = f"demo-{command.trip_id}"
-    trip = rooms.create_trip(
-        uow, command.trip_id, command.epoch, first, user_id, f"{prefix}-0", command.at
-    )
+    trip = rooms.create_trip(uow, command.trip_id, command.epoch, first, user_id, f"{prefix}-0", command.at)
     day_ids = [day.id for day in trip.live_days()]
     for number, op in enumerate(operations(sample, day_ids, zh), start=1):
         rooms.apply(uow, trip, op, user_id, f"{prefix}-{number}", trip.seq, command.at)

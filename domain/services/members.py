@@ -7,6 +7,9 @@ about trips that they are not in. Called through `run(service, command)` by `han
 
 from __future__ import annotations
 
+from domain.commands import OpenRoom
+from domain.entities import Member, Role
+from domain.errors import Forbidden, LimitReached, NotFound, Unauthenticated
 from domain.membership import (
     Accepted,
     AcceptInvite,
@@ -17,9 +20,6 @@ from domain.membership import (
     ReadInvite,
     RevokeInvite,
 )
-from domain.commands import OpenRoom
-from domain.entities import Member, Role
-from domain.errors import Forbidden, LimitReached, NotFound, Unauthenticated
 from domain.operations import JoinTrip
 from domain.ports import UnitOfWork
 from domain.services.rooms import access, join_trip

@@ -1,0 +1,78 @@
+"""What the edge is given by the composition root: one frozen record, no settings grab-bag.
+
+Owns the protocols of injected things (hasher, revoke, health checks). Built by `server.py`, and by
+the tests with stand-ins; read by every handler as `self.deps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tornado.web import RequestHandler
+
+from domain.accounts import Limits, timestamp
+from domain.ports import Run
+from domain.services.demo import Sample
+from handlers.proxies import TRUSTED_BY_DEFAULT, Networks
+
+if TYPE_CHECKING:
+    from handlers.sessions import SessionCache
+
+
+class Hasher(Protocol):
+    """Passwords, off the loop. See `handlers.passwords`."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Takes as long for None (no such user) as for a real hash."""
+
+    def outdated(self, stored: str) -> bool:
+        """The hash was made with other parameters than today's."""
+
+
+class Revoke(Protocol):
+    """Ends open sockets at once, on every process."""
+
+    async def __call__(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None: ...
+
+
+Check = Callable[[], Awaitable[str | None]]
+"""A health check: None when all is well, else one line on what is wrong."""
+
+
+def utc_now() -> str:
+    """The clock of the edge: ISO 8601, UTC, milliseconds."""
+    return timestamp(datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Features:
+    """What this installation offers; the SPA hides the rest."""
+
+    assistant: bool = False
+    demo: bool = True
+    guests: bool = True
+    registration: bool = True
+
+
+@dataclass(frozen=True)
+class Deps:
+    """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo."""
+
+    run: Run
+    hasher: Hasher
+    revoke: Revoke
+    sessions: SessionCache
+    dist: Path
+    sample: Sample | None = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    limits: Limits = Limits()
+    features: Features = Features()
+    trusted_proxies: Networks = TRUSTED_BY_DEFAULT
+    clock: Callable[[], str] = utc_now
+    log_request: Callable[[RequestHandler], None] | None = None

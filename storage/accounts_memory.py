@@ -1,0 +1,135 @@
+"""`AccountRepositories` in memory: the same answers as SQL, for tests and the benchmark.
+
+Owns `AccountsState`, which the in-memory unit of work copies at its start and puts back when it
+does not commit. All stored values are frozen, so a shallow copy is a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+import msgspec
+
+from domain.accounts import AuthSession, User
+from domain.errors import Conflict
+from domain.membership import Invite
+
+
+@dataclass
+class AccountsState:
+    """Tables as dicts by primary key."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    sessions: dict[str, AuthSession] = field(default_factory=dict)
+    invites: dict[str, Invite] = field(default_factory=dict)
+    throttles: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def copy(self) -> AccountsState:
+        return AccountsState(dict(self.users), dict(self.sessions), dict(self.invites), dict(self.throttles))
+
+
+class MemoryAccountsBase:
+    """Users, sessions, throttles and invitations of one state."""
+
+    def __init__(self, state: AccountsState) -> None:
+        self._state = state
+
+    # --- users ------------------------------------------------------------------------------
+
+    def add_user(self, user: User) -> None:
+        self._refuse_taken(user)
+        self._state.users[user.id] = user
+
+    def update_user(self, user: User) -> None:
+        self._refuse_taken(user)
+        if user.id in self._state.users:
+            self._state.users[user.id] = user
+
+    def user(self, user_id: str) -> User | None:
+        return self._state.users.get(user_id)
+
+    def user_by_login(self, key: str) -> User | None:
+        found = (user for user in self._state.users.values() if key in (user.username_key, user.email_key))
+        return next(found, None)
+
+    def _refuse_taken(self, user: User) -> None:
+        for other in self._state.users.values():
+            if other.id == user.id:
+                continue
+            if user.username_key is not None and other.username_key == user.username_key:
+                raise Conflict("this username is taken", code="taken", field="username")
+            if user.email_key is not None and other.email_key == user.email_key:
+                raise Conflict("this email is taken", code="taken", field="email")
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def add_session(self, session: AuthSession) -> None:
+        self._state.sessions[session.id] = session
+
+    def session_by_token(self, token_hash: str) -> AuthSession | None:
+        found = (each for each in self._state.sessions.values() if each.token_hash == token_hash)
+        return next(found, None)
+
+    def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None:
+        session = self._state.sessions.get(auth_id)
+        if session is not None:
+            self._state.sessions[auth_id] = msgspec.structs.replace(
+                session, last_seen=last_seen, expires_at=expires_at
+            )
+
+    def remove_sessions(self, auth_ids: Collection[str]) -> None:
+        for auth_id in auth_ids:
+            self._state.sessions.pop(auth_id, None)
+
+    def remove_sessions_of(self, user_id: str, keep: str | None = None) -> list[str]:
+        mine = [each.id for each in self._state.sessions.values() if each.user_id == user_id]
+        ended = [auth_id for auth_id in mine if auth_id != keep]
+        self.remove_sessions(ended)
+        return ended
+
+    def remove_expired_sessions(self, user_id: str, at: str) -> None:
+        self.remove_sessions(
+            [s.id for s in self._state.sessions.values() if s.user_id == user_id and s.expires_at <= at]
+        )
+
+    def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
+        sessions = self._state.sessions
+        return {each for each in auth_ids if each in sessions and sessions[each].expires_at > at}
+
+    # --- throttles --------------------------------------------------------------------------
+
+    def hit(self, key: str, window: int) -> int:
+        bucket, hits = self._state.throttles.get(key, (window, 0))
+        hits = hits + 1 if bucket == window else 1
+        self._state.throttles[key] = (window, hits)
+        return hits
+
+    def forgive(self, key: str, window: int, count: int | None = None) -> None:
+        bucket, hits = self._state.throttles.get(key, (window, 0))
+        if bucket != window:
+            return
+        if count is None:
+            self._state.throttles.pop(key, None)
+        else:
+            self._state.throttles[key] = (window, max(0, hits - count))
+
+    # --- invitations ------------------------------------------------------------------------
+
+    def add_invite(self, invite: Invite) -> None:
+        self._state.invites[invite.id] = invite
+
+    def invite_by_token(self, token_hash: str) -> Invite | None:
+        found = (each for each in self._state.invites.values() if each.token_hash == token_hash)
+        return next(found, None)
+
+    def invites_of(self, trip_id: str) -> list[Invite]:
+        mine = [each for each in self._state.invites.values() if each.trip_id == trip_id]
+        return sorted(mine, key=lambda each: (each.created_at, each.id), reverse=True)
+
+    def revoke_invite(self, trip_id: str, invite_id: str) -> bool:
+        invite = self._state.invites.get(invite_id)
+        if invite is None or invite.trip_id != trip_id:
+            return False
+        self._state.invites[invite_id] = msgspec.structs.replace(invite, revoked=True)
+        return True

@@ -1,0 +1,183 @@
+"""`AccountRepositories` over SQL, for SQLite, MySQL and MariaDB.
+
+Owns every query of users, sessions, invitations and throttles; the list of a person's trips is in
+`storage.trip_lists`. Written in the intersection of the dialects. Made by the unit of work, one
+for each transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from domain.accounts import AuthSession, User
+from domain.errors import Conflict
+from domain.membership import Invite, TripSummary
+from storage.tables_accounts import auth_sessions, invites, throttles, users
+from storage.trip_lists import trips_of
+
+CHUNK = 500
+"""Values in one IN (...)."""
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SqlAccounts:
+    """One transaction's view of the accounts."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- users ------------------------------------------------------------------------------
+
+    def add_user(self, user: User) -> None:
+        with self._unique(user):
+            self._connection.execute(insert(users).values(**msgspec.structs.asdict(user)))
+
+    def update_user(self, user: User) -> None:
+        values = msgspec.structs.asdict(user)
+        del values["id"]
+        with self._unique(user):
+            self._connection.execute(update(users).where(users.c.id == user.id).values(**values))
+
+    def user(self, user_id: str) -> User | None:
+        return self._one(users, users.c.id == user_id, User)
+
+    def user_by_login(self, key: str) -> User | None:
+        # A user name has no @ in it, so a key says itself which of the two it is.
+        column = users.c.email_key if "@" in key else users.c.username_key
+        return self._one(users, column == key, User)
+
+    @contextmanager
+    def _unique(self, user: User) -> Iterator[None]:
+        """Say which key is taken; the constraint catches those who register at the same moment."""
+        for field in ("username", "email"):
+            key: str | None = getattr(user, f"{field}_key")
+            if key is None:
+                continue
+            column = users.c[f"{field}_key"]
+            other = select(users.c.id).where(column == key, users.c.id != user.id)
+            if self._connection.execute(other).first() is not None:
+                raise Conflict(f"this {field} is taken", code="taken", field=field)
+        try:
+            yield
+        except IntegrityError:
+            raise Conflict("this user name or e-mail address is taken", code="taken") from None
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def add_session(self, session: AuthSession) -> None:
+        self._connection.execute(insert(auth_sessions).values(**msgspec.structs.asdict(session)))
+
+    def session_by_token(self, token_hash: str) -> AuthSession | None:
+        return self._one(auth_sessions, auth_sessions.c.token_hash == token_hash, AuthSession)
+
+    def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None:
+        self._connection.execute(
+            update(auth_sessions)
+            .where(auth_sessions.c.id == auth_id)
+            .values(last_seen=last_seen, expires_at=expires_at)
+        )
+
+    def remove_sessions(self, auth_ids: Collection[str]) -> None:
+        for chunk in _chunks(auth_ids):
+            self._connection.execute(delete(auth_sessions).where(auth_sessions.c.id.in_(chunk)))
+
+    def remove_sessions_of(self, user_id: str, keep: str | None = None) -> list[str]:
+        mine = select(auth_sessions.c.id).where(auth_sessions.c.user_id == user_id)
+        ended = [found for found in self._connection.scalars(mine) if found != keep]
+        self.remove_sessions(ended)
+        return ended
+
+    def remove_expired_sessions(self, user_id: str, at: str) -> None:
+        self._connection.execute(
+            delete(auth_sessions).where(auth_sessions.c.user_id == user_id, auth_sessions.c.expires_at <= at)
+        )
+
+    def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
+        valid: set[str] = set()
+        for chunk in _chunks(auth_ids):
+            query = select(auth_sessions.c.id).where(
+                auth_sessions.c.id.in_(chunk), auth_sessions.c.expires_at > at
+            )
+            valid.update(self._connection.scalars(query))
+        return valid
+
+    # --- throttles --------------------------------------------------------------------------
+
+    def hit(self, key: str, window: int) -> int:
+        if not self._add_hit(key, window):
+            try:
+                with self._connection.begin_nested():
+                    self._connection.execute(insert(throttles).values(subject=key, bucket=window, hits=1))
+            except IntegrityError:
+                self._add_hit(key, window)  # somebody else's first hit came between
+        counted = select(throttles.c.hits).where(throttles.c.subject == key)
+        return int(self._connection.execute(counted).scalar_one())
+
+    def _add_hit(self, key: str, window: int) -> bool:
+        """One more in this window; the first of a new window starts at 1. False: no row yet."""
+        same = throttles.c.bucket == window
+        # MySQL evaluates assignments from left to right: hits must be set before bucket.
+        statement = (
+            update(throttles)
+            .where(throttles.c.subject == key)
+            .ordered_values((throttles.c.hits, case((same, throttles.c.hits + 1), else_=1)),
+                            (throttles.c.bucket, window))
+        )  # fmt: skip
+        return self._connection.execute(statement).rowcount > 0
+
+    def forgive(self, key: str, window: int, count: int | None = None) -> None:
+        here = (throttles.c.subject == key, throttles.c.bucket == window)
+        if count is None:
+            self._connection.execute(delete(throttles).where(*here))
+            return
+        left = case((throttles.c.hits > count, throttles.c.hits - count), else_=0)
+        self._connection.execute(update(throttles).where(*here).values(hits=left))
+
+    # --- invitations ------------------------------------------------------------------------
+
+    def add_invite(self, invite: Invite) -> None:
+        self._connection.execute(insert(invites).values(**msgspec.structs.asdict(invite)))
+
+    def invite_by_token(self, token_hash: str) -> Invite | None:
+        return self._one(invites, invites.c.token_hash == token_hash, Invite)
+
+    def invites_of(self, trip_id: str) -> list[Invite]:
+        query = (
+            select(invites)
+            .where(invites.c.trip_id == trip_id)
+            .order_by(invites.c.created_at.desc(), invites.c.id.desc())
+        )
+        return [_struct(row, Invite) for row in self._connection.execute(query).mappings()]
+
+    def revoke_invite(self, trip_id: str, invite_id: str) -> bool:
+        here = (invites.c.trip_id == trip_id, invites.c.id == invite_id)
+        if self._connection.execute(select(invites.c.id).where(*here)).first() is None:
+            return False
+        self._connection.execute(update(invites).where(*here).values(revoked=True))
+        return True
+
+    # --- trips ------------------------------------------------------------------------------
+
+    def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
+        return trips_of(self._connection, user_id, deleted)
+
+    def _one(self, table: Table, where: ColumnElement[bool], kind: type[S]) -> S | None:
+        row = self._connection.execute(select(table).where(where)).mappings().first()
+        return None if row is None else _struct(row, kind)
+
+
+def _struct(row: Any, kind: type[S]) -> S:
+    return kind(**{name: row[name] for name in kind.__struct_fields__})
+
+
+def _chunks(values: Collection[str]) -> Iterator[Sequence[str]]:
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
