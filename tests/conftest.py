@@ -46,7 +46,7 @@ async def _cancel_leftovers() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> object | None:
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> Any:
     """Run `async def` fixtures, with or without `yield`, on the loop of the test."""
     function: Any = fixturedef.func
     generator = inspect.isasyncgenfunction(function)

@@ -1,7 +1,7 @@
 """`make test`: every check of the project, one after the other, with a summary at the end.
 
-Owns the order of the stages and the summary. Never stops at the first failure: one run shows everything that is
-wrong. Runs on a bare Python, since the first stage is what installs the rest.
+Owns the order of the stages and the summary. Never stops at the first failure: one run shows everything that
+is wrong. Runs on a bare Python, since the first stage is what installs the rest.
 """
 
 import os
