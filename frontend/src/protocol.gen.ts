@@ -467,6 +467,14 @@ export type ServerMessage =
   | ServerError
   | Closing
 
+/** What a new record holds before a change fills it. */
+export const DEFAULTS = {
+  trip: {"title":"","description":"","start_date":null,"end_date":null,"time_zone":"UTC","currency":"CNY","visibility":"private","created_by":"","created_at":"","deleted":false} as Omit<Trip, 'id'>,
+  day: {"date":null,"pos":"a0","title":"","notes":"","deleted":false} as Omit<Day, 'id'>,
+  stop: {"day_id":null,"pos":"a0","name":"","name_alt":"","kind":"sight","place_name":"","lat":null,"lng":null,"start_time":null,"end_time":null,"duration_min":null,"time_zone":null,"notes":"","links":{},"cost_amount":null,"cost_currency":null,"status":"planned","proposed_by":null,"deleted":false} as Omit<Stop, 'id'>,
+  member: {"name":"","role":"viewer","color":0,"joined_at":"","deleted":false} as Omit<Member, 'id'>,
+} as const
+
 export const CLOSE = {
   NORMAL: 1000,
   RESTART: 1012,

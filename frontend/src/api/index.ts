@@ -1,0 +1,3 @@
+export { Api, api } from './client'
+export { ApiError } from './errors'
+export type * from './types'

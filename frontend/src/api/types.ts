@@ -1,0 +1,87 @@
+/** Shapes of the REST surface that are not part of the room protocol. */
+import type { AccessRole, Member, Role, RoomEvent, Snapshot, Visibility } from '../protocol.gen'
+
+export interface User {
+  id: string
+  name: string
+  username: string | null
+  email: string | null
+  is_guest: boolean
+  locale: string
+}
+
+export interface MeAnswer {
+  user: User | null
+  features: Record<string, unknown>
+}
+
+export interface TripSummary {
+  id: string
+  title: string
+  start_date: string | null
+  end_date: string | null
+  time_zone: string
+  visibility: Visibility
+  role: AccessRole
+  seq: number
+  stop_count: number
+  member_names: string[]
+  updated_at: string
+  deleted: boolean
+}
+
+export interface NewTrip {
+  title: string
+  start_date?: string | null
+  end_date?: string | null
+  time_zone?: string
+  currency?: string
+  description?: string
+}
+
+export interface TripPatch {
+  title?: string
+  description?: string
+  time_zone?: string
+  currency?: string
+  start_date?: string | null
+  end_date?: string | null
+  mode?: 'shift' | 'keep'
+  visibility?: Visibility
+}
+
+export interface TripAnswer {
+  epoch: string
+  seq: number
+  role: AccessRole
+  snapshot: Snapshot
+}
+
+export interface HistoryAnswer {
+  events: RoomEvent[]
+  next_before: number | null
+}
+
+export interface Invite {
+  id: string
+  role: Exclude<Role, 'owner'>
+  created_at: string
+  expires_at: string | null
+  revoked: boolean
+}
+
+export interface InviteInfo {
+  trip_title: string
+  role: Role
+  inviter_name: string
+  member: boolean
+  trip_id?: string
+}
+
+export interface Applied {
+  op_id: string
+  seq: number
+  repeated: boolean
+}
+
+export type Members = { members: Member[] }
