@@ -1,0 +1,106 @@
+"""The presence store in Redis: a hash for each room, each field with its own expiry.
+
+Owns the keys `<prefix>people:<room>`. A field holds `<expiry in ms>|<body>` by Redis's own clock, so
+the clocks of machines do not matter; reading sweeps what has expired, and the whole key expires
+when nobody writes. Never raises: presence goes on locally while Redis is away. Chosen by the
+composition root.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import redis.asyncio as redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+_PUT = """
+local t = redis.call('TIME')
+local expiry = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000) + ARGV[1])
+for i = 2, #ARGV, 2 do
+  redis.call('HSET', KEYS[1], ARGV[i], expiry .. '|' .. ARGV[i + 1])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+"""
+
+_READ = """
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local all = redis.call('HGETALL', KEYS[1])
+local fresh = {}
+for i = 1, #all, 2 do
+  local cut = string.find(all[i + 1], '|', 1, true)
+  if cut and tonumber(string.sub(all[i + 1], 1, cut - 1)) > now then
+    fresh[#fresh + 1] = all[i]
+    fresh[#fresh + 1] = string.sub(all[i + 1], cut + 1)
+  else
+    redis.call('HDEL', KEYS[1], all[i])
+  end
+end
+return fresh
+"""
+
+
+class RedisPresenceStore:
+    """See `realtime.presence.PresenceStore`. `timeout` bounds every call, in seconds."""
+
+    def __init__(self, url: str, prefix: str = "tongyou:", ttl: float = 60.0, timeout: float = 1.0) -> None:
+        self._prefix = prefix
+        self._ttl_ms = str(int(ttl * 1000))
+        self._redis = redis.Redis.from_url(
+            url,
+            protocol=2,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            max_connections=4,
+        )
+        self._failing = False
+
+    async def write(self, puts: list[tuple[str, str, bytes]], removes: list[tuple[str, str]]) -> bool:
+        if not puts and not removes:
+            return True
+        by_room: dict[str, list[str | bytes]] = {}
+        for room, sid, body in puts:
+            by_room.setdefault(room, []).extend((sid, body))
+        pipe = self._redis.pipeline(transaction=False)
+        for room, sid in removes:
+            pipe.hdel(self._key(room), sid)
+        for room, arguments in by_room.items():
+            pipe.eval(_PUT, 1, self._key(room), self._ttl_ms, *arguments)
+        return await self._execute(pipe) is not None
+
+    async def read(self, rooms: list[str]) -> dict[str, dict[str, bytes]] | None:
+        if not rooms:
+            return {}
+        pipe = self._redis.pipeline(transaction=False)
+        for room in rooms:
+            pipe.eval(_READ, 1, self._key(room))
+        answers = await self._execute(pipe)
+        if answers is None:
+            return None
+        return {
+            room: {sid.decode(): body for sid, body in zip(flat[::2], flat[1::2], strict=True)}
+            for room, flat in zip(rooms, answers, strict=True)
+        }
+
+    async def aclose(self) -> None:
+        await self._redis.aclose()
+
+    def _key(self, room: str) -> str:
+        return f"{self._prefix}people:{room}"
+
+    async def _execute(self, pipe: Any) -> list[Any] | None:
+        try:
+            answers: list[Any] = await pipe.execute()
+        except (RedisError, OSError) as error:
+            if not self._failing:
+                log.warning("presence is local only: %s", error)
+            self._failing = True
+            return None
+        self._failing = False
+        return answers

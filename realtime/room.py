@@ -1,0 +1,322 @@
+"""One room in this process: its place in the log, its live sessions, and what is on its way to them.
+
+Owns `epoch` and `head` (the last seq delivered here), the ring of recent events, batches that
+arrived too early, and the frames of the current loop turn, which leave as one write per session.
+Everything is synchronous; the reading that closes gaps is the hub's. Called by `realtime.hub` and
+`realtime.session`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from domain.commands import RoomState
+from realtime import protocol
+from realtime.authority import Authority, read_authority, seq_of
+from realtime.close_codes import GONE, RESYNC
+from realtime.connection import frame_text
+
+if TYPE_CHECKING:
+    from realtime.session import Session
+
+RING = 256
+MAX_HELD = 256
+RESYNC_SPREAD_MS = 1000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Committed events with consecutive seq from `first` on. `payload` is their one `events`
+    message, when it has been encoded. `authority`: look inside for changes of who may be here."""
+
+    epoch: str
+    first: int
+    bodies: list[bytes]
+    authority: bool
+    payload: bytes | None = None
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.bodies) - 1
+
+    def after(self, seq: int) -> Batch:
+        """The part of it with greater seq."""
+        if seq < self.first:
+            return self
+        return Batch(self.epoch, seq + 1, self.bodies[seq + 1 - self.first :], self.authority)
+
+    def frame(self) -> bytes:
+        """The WebSocket frame that clients get; the same bytes for all."""
+        return frame_text(self.payload or protocol.encode_events(self.epoch, self.bodies))
+
+
+@dataclass
+class Stats:
+    """What happened in this process, for operators: counters that only grow."""
+
+    deliveries: int = 0
+    """Batches of frames handed to one session."""
+    dropped: int = 0
+    """Ephemeral messages that a slow reader lost."""
+    cut: int = 0
+    """Slow consumers that were cut."""
+    gaps: int = 0
+    """Batches that came too early, or heads that were found ahead."""
+    catch_ups: int = 0
+    """Reads of the log that closed a gap."""
+    resyncs: int = 0
+    """Rooms whose sessions were sent away because the epoch or the log had changed."""
+
+
+class Room:
+    """See the module. `behind(room)` asks the hub to read the log up to `target`; `doubt(room)`
+    asks it to compare the room with the database."""
+
+    def __init__(
+        self, trip_id: str, stats: Stats, behind: Callable[[Room], None], doubt: Callable[[Room], None]
+    ) -> None:
+        self.id = trip_id
+        self.epoch = ""
+        self.head = -1
+        self.target = -1
+        self.catching_up = False
+        self.sessions: set[Session] = set()
+        """Everybody in the room, including those whose join is under way."""
+        self.empty_since = asyncio.get_running_loop().time()
+        self.sent_at = 0.0
+        self._stats = stats
+        self._behind = behind
+        self._doubt = doubt
+        self._live: set[Session] = set()
+        self._ahead: dict[Session, int] = {}
+        self._ring: deque[tuple[int, bytes]] = deque(maxlen=RING)
+        self._held: dict[int, Batch] = {}
+        self._durable: list[bytes] = []
+        self._people: list[bytes] = []
+        self._named: set[str] = set()
+        self._volatile: list[bytes] = []
+        self._scheduled = False
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def enter(self, session: Session) -> None:
+        """Somebody starts joining: from now on the ring gathers what they may need."""
+        self.sessions.add(session)
+
+    def leave(self, session: Session) -> None:
+        self.pause(session)
+        self.sessions.discard(session)
+        self.empty_since = asyncio.get_running_loop().time()
+
+    def pause(self, session: Session) -> None:
+        """No live events for this session until it is attached again."""
+        self._live.discard(session)
+        self._ahead.pop(session, None)
+
+    def attach(self, session: Session, state: RoomState, joined: bytes) -> bool:
+        """Send `joined` (a frame made of `state`) and continue exactly at `state.seq + 1`.
+
+        False, and nothing sent: so much happened since `state` was read that it must be read again.
+        """
+        self._align(state)
+        if state.seq < self.head and (not self._ring or self._ring[0][0] > state.seq + 1):
+            return False
+        self.flush()
+        session.connection.send_bulk(joined)
+        if state.seq > self.head:
+            self._ahead[session] = state.seq
+            self.note_head(state.epoch, state.seq)
+            return True
+        missed = [body for seq, body in self._ring if seq > state.seq]
+        self._live.add(session)
+        if missed:
+            session.connection.send(Batch(self.epoch, state.seq + 1, missed, True).frame())
+            session.obey(read_authority(missed))
+        return True
+
+    def _align(self, state: RoomState) -> None:
+        """The database is the truth: take its epoch, and its seq when nobody here is behind it."""
+        if self.epoch and self.epoch != state.epoch:
+            self.resync()
+        if self.epoch != state.epoch:
+            self.epoch = state.epoch
+            self._jump(state.seq)
+        elif state.seq > self.head and not self._live and not self._ahead:
+            self._jump(state.seq)
+
+    def _jump(self, seq: int) -> None:
+        self.head = seq
+        self._ring.clear()
+        self._settle_held()
+
+    def resync(self) -> None:
+        """The log is not a continuation of what clients here saw: they come back for a snapshot."""
+        self._stats.resyncs += 1
+        self.flush()
+        present = self._present()
+        self.epoch, self.head, self.target = "", -1, -1
+        self._ring.clear()
+        self._held.clear()
+        for session in present:
+            session.close(RESYNC, random.randrange(RESYNC_SPREAD_MS))
+
+    # --- events -----------------------------------------------------------------------------
+
+    def deliver(self, batch: Batch) -> None:
+        """Committed events, from whatever way: in order, once, or held until the gap is closed."""
+        if not batch.bodies or (self.epoch == batch.epoch and batch.last <= self.head):
+            return
+        if not self.epoch:
+            self._hold(batch)
+        elif batch.epoch != self.epoch:
+            self._doubt(self)
+        elif batch.first > self.head + 1:
+            self._hold(batch)
+            self.note_head(batch.epoch, batch.last)
+        else:
+            self._advance(batch.after(self.head))
+            self._settle_held()
+
+    def note_head(self, epoch: str, seq: int) -> None:
+        """The log is known to reach `seq`: have it read, unless the events arrive in time."""
+        if epoch == self.epoch and seq > self.head:
+            self._stats.gaps += 1
+            self.target = max(self.target, seq)
+            self._behind(self)
+
+    def absorb_log(self, epoch: str, after: int, bodies: list[bytes]) -> None:
+        """Events read from the log after seq `after`, when the room was in `epoch`."""
+        if epoch != self.epoch or not bodies:
+            return
+        self._stats.catch_ups += 1
+        if seq_of(bodies[0]) != after + 1:
+            self.resync()  # the log has been trimmed past us
+            return
+        self.deliver(Batch(epoch, after + 1, bodies, True))
+
+    def _hold(self, batch: Batch) -> None:
+        if len(self._held) >= MAX_HELD:
+            self._held.clear()  # the log has them all
+        self._held[batch.first] = batch
+
+    def _settle_held(self) -> None:
+        self._held = {f: b for f, b in self._held.items() if b.epoch == self.epoch and b.last > self.head}
+        while self._held:
+            first = min(self._held)
+            if first > self.head + 1:
+                self.note_head(self._held[first].epoch, max(b.last for b in self._held.values()))
+                return
+            batch = self._held.pop(first)
+            if batch.last > self.head:
+                self._advance(batch.after(self.head))
+
+    def _advance(self, batch: Batch) -> None:
+        said = read_authority(batch.bodies) if batch.authority else None
+        if said is not None:
+            self._send_away(said)
+        self._ring.extend(enumerate(batch.bodies, batch.first))
+        self.head = batch.last
+        self._durable.append(batch.frame())
+        self._schedule()
+        if self._ahead:
+            self._join_ahead(batch)
+        if said is not None:
+            self._tell(said)
+
+    def _join_ahead(self, batch: Batch) -> None:
+        """Sessions that had read further than this process get the rest, and are live."""
+        reached = [session for session, seq in self._ahead.items() if seq <= self.head]
+        if not reached:
+            return
+        self.flush()
+        for session in reached:
+            rest = batch.after(self._ahead.pop(session))
+            if rest.bodies:
+                session.connection.send(rest.frame())
+            self._live.add(session)
+
+    # --- authority --------------------------------------------------------------------------
+
+    def _send_away(self, said: Authority) -> None:
+        """Before an event is shown: those who may no longer see it are closed first."""
+        if not said.members and said.private is None:
+            return
+        self.flush()
+        for session in self._present():
+            session.obey(Authority(said.members, private=said.private))
+
+    def _tell(self, said: Authority) -> None:
+        """After an event was shown: deletion, and how people look now."""
+        self.flush()
+        rest = Authority(names=said.names, colors=said.colors, deleted=said.deleted)
+        for session in self._present():
+            session.obey(rest)
+
+    def deleted(self) -> None:
+        """The database says that the trip is deleted."""
+        self.flush()
+        for session in self._present():
+            session.close(GONE)
+
+    # --- the way out ------------------------------------------------------------------------
+
+    def send_people(self, payload: bytes, named: set[str]) -> None:
+        """A `people` message about the sessions `named`."""
+        self._people.append(frame_text(payload))
+        self._named |= named
+        self._schedule()
+
+    def send_volatile(self, payload: bytes) -> None:
+        """Any message that a slow reader may lose."""
+        self._volatile.append(frame_text(payload))
+        self._schedule()
+
+    def send_head(self) -> None:
+        """Heartbeat: everybody has, or is about to have, everything up to `head`."""
+        if self._live:
+            self._durable.append(frame_text(protocol.encode(protocol.Head(self.head))))
+            self.flush()
+        for session in self._present():
+            session.heal_people()
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Hand this turn's frames to every live session: one bytes object, one write each."""
+        self._scheduled = False
+        if self._durable:
+            data, self._durable = b"".join(self._durable), []
+            self.sent_at = asyncio.get_running_loop().time()
+            self._write(data)
+        if self._people:
+            data, self._people = b"".join(self._people), []
+            named, self._named = self._named, set()
+            for session in self._present():
+                self._count(session.send_people(data, named))
+        if self._volatile:
+            data, self._volatile = b"".join(self._volatile), []
+            for session in self._present():
+                self._count(session.connection.send(data, ephemeral=True))
+
+    def _present(self) -> tuple[Session, ...]:
+        return tuple(self._live | self._ahead.keys()) if self._ahead else tuple(self._live)
+
+    def _write(self, data: bytes) -> None:
+        live = tuple(self._live)
+        self._stats.deliveries += len(live)
+        for session in live:
+            session.connection.send(data)
+
+    def _count(self, sent: bool) -> None:
+        if sent:
+            self._stats.deliveries += 1
+        else:
+            self._stats.dropped += 1

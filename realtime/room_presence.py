@@ -1,0 +1,254 @@
+"""Who is in one room and where: the state of presence, without clocks, sockets or Redis.
+
+Owns the people of this process (`local`), those of others as far as heard (`remote`), departures
+that wait to be announced, and what has changed since it was last told. Pure: times come in as
+arguments. Called by `realtime.presence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from domain.entities import AccessRole
+from realtime.protocol import Focus, Person, Pointer
+
+MAX_POINTERS = 64
+"""Pointers in one `cursors` message; the rest wait for the next."""
+GRACE = 5.0
+"""Seconds in which a stored state may be older than what was heard directly."""
+
+
+class Stored(msgspec.Struct, frozen=True, array_like=True):
+    """A person as kept in the store: the process that has them, and how they look."""
+
+    node: str
+    person: Person
+
+
+@dataclass
+class _Local:
+    person: Person
+    connections: int = 1
+
+
+@dataclass
+class _Remote:
+    node: str
+    person: Person
+    seen: float
+
+
+@dataclass(frozen=True)
+class Told:
+    """Differences since the last time, for clients (`put`, `gone`, `named` both), and those that
+    other processes have to hear from this one (`our_put`, `our_gone`)."""
+
+    put: list[Person]
+    gone: list[str]
+    named: set[str]
+    our_put: list[Person]
+    our_gone: list[str]
+
+
+class RoomPresence:
+    """See the module. `leave_after`: how late a departure is announced; `ttl`: how long somebody
+    of another process is believed in without a sign of life."""
+
+    def __init__(self, node: str, ttl: float, leave_after: float) -> None:
+        self._node = node
+        self._ttl = ttl
+        self._leave_after = leave_after
+        self._local: dict[str, _Local] = {}
+        self._remote: dict[str, _Remote] = {}
+        self._leaving: dict[str, float] = {}
+        self._left: dict[str, float] = {}
+        self._changed: set[str] = set()
+        self._ours: set[str] = set()
+        self._pointers: dict[str, Pointer] = {}
+        self._our_pointers: set[str] = set()
+
+    # --- people of this process -------------------------------------------------------------
+
+    def enter(self, person: Person) -> None:
+        """A connection of a tab; a tab that comes back in time keeps what it was looking at."""
+        sid = person.session
+        known = self.find(sid)
+        if known is not None:
+            person = msgspec.structs.replace(
+                person, looking=known.looking, editing=known.editing, typing=known.typing
+            )
+        here = self._local.get(sid)
+        self._local[sid] = _Local(person, 1 if here is None else here.connections + 1)
+        if sid in self._leaving:
+            self._local[sid].connections = 1
+            del self._leaving[sid]
+        self._remote.pop(sid, None)
+        self._left.pop(sid, None)
+        self._ours.add(sid)
+        if known != person:
+            self._changed.add(sid)
+
+    def update(self, sid: str, looking: Focus | None, editing: Focus | None, typing: bool) -> None:
+        """What a tab says about itself; saying the same again changes nothing."""
+        here = self._local.get(sid)
+        if here is not None:
+            self._replace(
+                here, msgspec.structs.replace(here.person, looking=looking, editing=editing, typing=typing)
+            )
+
+    def restyle(
+        self, user_id: str, role: AccessRole | None = None, name: str | None = None, color: int | None = None
+    ) -> None:
+        """How a member is called or what they may do has changed."""
+        for here in self._local.values():
+            if here.person.user == user_id:
+                old = here.person
+                new = msgspec.structs.replace(
+                    old,
+                    role=role or old.role,
+                    name=name if name is not None else old.name,
+                    color=color if color is not None else old.color,
+                )
+                self._replace(here, new)
+
+    def _replace(self, here: _Local, person: Person) -> None:
+        if person != here.person:
+            here.person = person
+            self._changed.add(person.session)
+            self._ours.add(person.session)
+
+    def leave(self, sid: str, now: float) -> None:
+        """One connection of a tab has ended; announced later, unless the tab comes back."""
+        here = self._local.get(sid)
+        if here is None:
+            return
+        here.connections -= 1
+        if here.connections <= 0:
+            self._leaving[sid] = now + self._leave_after
+
+    def drop_user(self, user_id: str, now: float) -> None:
+        """Somebody may not be here any more: no waiting."""
+        for sid in [sid for sid, here in self._local.items() if here.person.user == user_id]:
+            self._depart(sid, now)
+
+    def settle(self, now: float) -> None:
+        """Announce departures that are due, and forget people of silent processes."""
+        for sid in [sid for sid, due in self._leaving.items() if due <= now]:
+            self._depart(sid, now)
+        for sid in [sid for sid, other in self._remote.items() if other.seen + self._ttl < now]:
+            self._forget(sid, now)
+        self._left = {sid: at for sid, at in self._left.items() if at + GRACE > now}
+
+    def _depart(self, sid: str, now: float) -> None:
+        self._leaving.pop(sid, None)
+        if self._local.pop(sid, None) is not None:
+            self._ours.add(sid)
+            self._forget(sid, now)
+
+    def _forget(self, sid: str, now: float) -> None:
+        self._remote.pop(sid, None)
+        self._pointers.pop(sid, None)
+        self._changed.add(sid)
+        self._left[sid] = now
+
+    # --- people of other processes ----------------------------------------------------------
+
+    def hear(self, node: str, put: list[Person], gone: list[str], now: float) -> None:
+        """What another process told about its people."""
+        for person in put:
+            sid = person.session
+            here = self._local.get(sid)
+            if here is not None:
+                if sid not in self._leaving:
+                    continue  # the tab is connected here, too
+                del self._local[sid], self._leaving[sid]
+            self._believe(node, person, now, None if here is None else here.person)
+            self._left.pop(sid, None)
+        for sid in gone:
+            other = self._remote.get(sid)
+            if other is not None and other.node == node:
+                self._forget(sid, now)
+            elif sid in self._local and sid not in self._leaving:
+                self._ours.add(sid)  # it is still here: say so
+
+    def reconcile(self, stored: dict[str, Stored], now: float) -> None:
+        """Take what the store holds about other processes as the truth, but for fresh news."""
+        for sid, entry in stored.items():
+            if entry.node != self._node and sid not in self._local and sid not in self._left:
+                self._believe(entry.node, entry.person, now)
+        for sid, other in list(self._remote.items()):
+            if sid not in stored and other.seen + GRACE < now:
+                self._forget(sid, now)
+
+    def _believe(self, node: str, person: Person, now: float, known: Person | None = None) -> None:
+        sid = person.session
+        if sid in self._remote:
+            known = self._remote[sid].person
+        self._remote[sid] = _Remote(node, person, now)
+        if known != person:
+            self._changed.add(sid)
+
+    # --- pointers ---------------------------------------------------------------------------
+
+    def point(self, pointer: Pointer, ours: bool) -> None:
+        """The latest position of a tab's pointer."""
+        if ours and pointer.session not in self._local:
+            return
+        self._pointers[pointer.session] = pointer
+        if ours:
+            self._our_pointers.add(pointer.session)
+
+    def take_pointers(self) -> tuple[list[Pointer], list[Pointer]]:
+        """(for clients, for other processes): the oldest waiting, at most `MAX_POINTERS`."""
+        sids = list(self._pointers)[:MAX_POINTERS]
+        taken = [self._pointers.pop(sid) for sid in sids]
+        ours = [pointer for pointer in taken if pointer.session in self._our_pointers]
+        self._our_pointers.difference_update(sids)
+        return taken, ours
+
+    # --- telling ----------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> bool:
+        """There is something to tell."""
+        return bool(self._changed or self._ours or self._pointers)
+
+    def find(self, sid: str) -> Person | None:
+        here = self._local.get(sid)
+        if here is not None:
+            return here.person
+        other = self._remote.get(sid)
+        return None if other is None else other.person
+
+    def people(self) -> list[Person]:
+        """Everybody, here and elsewhere."""
+        return [entry.person for entry in self._everybody()]
+
+    def local(self) -> list[Person]:
+        """The people whom this process answers for."""
+        return [here.person for here in self._local.values()]
+
+    def _everybody(self) -> Iterator[_Local | _Remote]:
+        yield from self._local.values()
+        yield from self._remote.values()
+
+    def look_up(self, sids: set[str]) -> tuple[list[Person], list[str]]:
+        """(those who are here, those who are not) of `sids`."""
+        found = {sid: self.find(sid) for sid in sids}
+        return (
+            [person for person in found.values() if person is not None],
+            [sid for sid, person in found.items() if person is None],
+        )
+
+    def take(self) -> Told:
+        """The differences since the last call."""
+        named, self._changed = self._changed, set()
+        ours, self._ours = self._ours, set()
+        put, gone = self.look_up(named)
+        our_put = [self._local[sid].person for sid in ours if sid in self._local]
+        # Gone from here only matters to others when the tab is not connected elsewhere by now.
+        our_gone = [sid for sid in ours if sid not in self._local and sid not in self._remote]
+        return Told(put, gone, named, our_put, our_gone)
