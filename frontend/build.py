@@ -128,15 +128,15 @@ def sources_digest() -> str:
 
 def build() -> None:
     """Build `dist`, unless it was built from exactly these sources."""
-    digest = sources_digest()
-    if STAMP.exists() and STAMP.read_text("utf-8") == digest:
+    if STAMP.exists() and STAMP.read_text("utf-8") == sources_digest():
         return
     environment = node_environment()
     install_packages(environment)
+    # Before the build, so that an edit meanwhile counts as new; after npm, which may write a lockfile.
+    digest = sources_digest()
     say("Building the web app ...")
     step(["npm", "run", "build", "--silent"], environment)
-    # npm may have written a lockfile meanwhile, hence the second look.
-    STAMP.write_text(sources_digest() if not packages_current() else digest, "utf-8")
+    STAMP.write_text(digest, "utf-8")
 
 
 def run_script(script: str) -> int:
