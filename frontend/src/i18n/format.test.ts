@@ -1,0 +1,31 @@
+import { expect, test } from "vitest";
+import { addDays, formatDate, formatDistance, formatMoney, parseMoney, pickNames } from "./format";
+
+test("dates are written the way each reader expects", () => {
+  expect(formatDate("2026-05-03", "zh")).toBe("5月3日 周日");
+  expect(formatDate("2026-05-03", "en")).toBe("Sun 3 May");
+});
+
+test("adding days crosses months and years", () => {
+  expect(addDays("2026-12-31", 1)).toBe("2027-01-01");
+  expect(addDays("2026-03-01", -1)).toBe("2026-02-28");
+});
+
+test("money knows its currency's minor units", () => {
+  expect(formatMoney(42000, "CNY", "en")).toContain("420");
+  expect(formatMoney(1250, "JPY", "en")).toContain("1,250");
+  expect(parseMoney("¥1,234.50", "CNY")).toBe(123450);
+  expect(parseMoney("1500", "JPY")).toBe(1500);
+  expect(parseMoney("about 5", "CNY")).toBeNull();
+});
+
+test("the name in the reader's language comes first", () => {
+  expect(pickNames("大理古城", "Dali Old Town", "en")).toEqual({ main: "Dali Old Town", other: "大理古城" });
+  expect(pickNames("Dali Old Town", "大理古城", "zh")).toEqual({ main: "大理古城", other: "Dali Old Town" });
+  expect(pickNames("Café", "", "zh")).toEqual({ main: "Café", other: "" });
+});
+
+test("short distances are metres", () => {
+  expect(formatDistance(0.234, "en")).toBe("230 m");
+  expect(formatDistance(12.34, "en")).toBe("12 km");
+});
