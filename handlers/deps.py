@@ -71,8 +71,8 @@ class Deps:
     dist: Path
     sample: Sample | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
-    limits: Limits = Limits()
-    features: Features = Features()
+    limits: Limits = field(default_factory=Limits)
+    features: Features = field(default_factory=Features)
     trusted_proxies: Networks = TRUSTED_BY_DEFAULT
     clock: Callable[[], str] = utc_now
     log_request: Callable[[RequestHandler], None] | None = None

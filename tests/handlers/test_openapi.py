@@ -1,0 +1,108 @@
+"""The OpenAPI document against the routes, the specification, and real answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from handlers import ROUTES
+from handlers.openapi import document
+from tests.handlers.world import Answer, World
+
+VERBS = ("GET", "POST", "PATCH", "DELETE", "PUT")
+
+
+def test_it_is_openapi() -> None:
+    validate(json.loads(json.dumps(document(ROUTES))))
+
+
+def test_declared_verbs_are_the_implemented_ones() -> None:
+    """Both ways: no verb without a declaration, no declaration without a verb."""
+    for route in ROUTES:
+        implemented = {
+            verb for verb in VERBS if any(verb.lower() in vars(kind) for kind in route.handler.__mro__[:-2])
+        }
+        inherited = {verb for verb in implemented if _from_tornado(route.handler, verb)}
+        assert implemented - inherited == set(route.endpoints), route.path
+
+
+def _from_tornado(handler: type[Any], verb: str) -> bool:
+    return getattr(handler, verb.lower()).__module__.startswith("tornado")
+
+
+async def test_the_document_names_every_rule_of_the_application(world: World) -> None:
+    served = (await world.client().get("/api/openapi.json")).json
+    patterns = {
+        rule.matcher.regex.pattern.rstrip("$")  # type: ignore[attr-defined]
+        for rule in world.application.wildcard_router.rules
+        if rule.matcher.regex.pattern.startswith(("/api/", "/health/"))  # type: ignore[attr-defined]
+    }
+    undocumented = {"/api/socket"}
+    documented = {route.pattern for route in ROUTES}
+    assert patterns - undocumented == documented
+    assert set(served["paths"]) == {route.path for route in ROUTES}
+
+
+async def test_real_answers_fit_the_document(world: World) -> None:
+    spec = json.loads(json.dumps(document(ROUTES)))
+    seen: set[tuple[str, str, int]] = set()
+
+    def check(verb: str, path: str, answer: Answer) -> None:
+        route = next((r for r in ROUTES if re.fullmatch(r.pattern, path.split("?")[0])), None)
+        assert route is not None, path
+        responses = spec["paths"][route.path][verb.lower()]["responses"]
+        assert str(answer.status) in responses, (verb, path, answer)
+        schema = responses[str(answer.status)]["content"]["application/json"]["schema"]
+        Draft202012Validator({**schema, "components": spec["components"]}).validate(answer.json)
+        seen.add((verb, route.path, answer.status))
+
+    await _tour(world, check)
+    good = {(v, p) for v, p, status in seen if status < 300}
+    assert good == {(verb, route.path) for route in ROUTES for verb in route.endpoints}
+    assert {status for *_, status in seen} >= {200, 201, 400, 401, 403, 404, 409, 410, 413, 415, 429}
+
+
+async def _tour(world: World, check: Any) -> None:
+    """Every endpoint once with success, and one refusal of every kind."""
+    ann, bob, nobody = world.client(), world.client(), world.client()
+    for client in (ann, bob, nobody):
+        client.observe = check
+    await ann.account("ann")
+    await bob.guest("Bob")
+    for path in ("/api/openapi.json", "/health/live", "/health/ready", "/api/trips", "/api/trips/none"):
+        await nobody.get(path)
+    trip_id = await ann.trip("T", start_date="2026-10-01", end_date="2026-10-02")
+    trip = f"/api/trips/{trip_id}"
+    token = await ann.invite(trip_id, "viewer", expires_in_hours=2)
+    await nobody.get(f"/api/invites/{token}")
+    await bob.get(trip)
+    await bob.join(token)
+    await bob.patch(trip, {"title": "No"})
+    op = {"kind": "stop.add", "id": "s1", "fields": {"name": "Dali", "lat": 25.6, "links": {}}}
+    await ann.post(f"{trip}/operations", {"op_id": "op-00001", "base": 1, "op": op})
+    await ann.patch(trip, {"title": "T2", "start_date": None, "end_date": None})
+    for path in (trip, f"{trip}/history", f"{trip}/members", f"{trip}/invites", "/api/trips", "/api/me"):
+        await ann.get(path)
+    await ann.post("/api/trips", {"title": 5})
+    await ann.send("POST", "/api/trips", raw=b"x" * 300_000)
+    await ann.send("POST", "/api/trips", raw=b"{}", Content_Type="text/plain")
+    await ann.delete(f"{trip}/members/{ann.user['id']}")
+    await ann.patch(f"{trip}/members/{bob.user['id']}", {"role": "editor"})
+    await ann.delete(f"{trip}/members/{bob.user['id']}")
+    invite_id = (await ann.get(f"{trip}/invites")).json["invites"][0]["id"]
+    await ann.delete(f"{trip}/invites/{invite_id}")
+    await ann.delete(trip)
+    await ann.get(trip)
+    await ann.post(f"{trip}/restore")
+    await ann.patch("/api/me", {"locale": "en"})
+    await ann.post("/api/auth/password", {"current": "a long password", "new": "another password"})
+    await ann.post("/api/auth/logout-all")
+    await ann.post("/api/auth/login", {"login": "ann", "password": "another password"})
+    await ann.post("/api/auth/logout")
+    for _ in range(11):
+        await nobody.post("/api/auth/login", {"login": "ann", "password": "wrong password"})
+    await nobody.post("/api/demo", {"name": "D", "locale": "zh"})

@@ -1,0 +1,208 @@
+"""A whole edge in memory for handler tests: application, clock, people, and a client with cookies.
+
+`World` is what `server.py` would build, with everything outside the process replaced. Passwords are
+hashed with the cheapest Argon2 parameters.
+"""
+
+from __future__ import annotations
+
+import http.cookies
+import json
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+
+from domain.accounts import Limits, timestamp
+from domain.services.demo import Sample, SampleDay, SampleStop
+from handlers import make_application
+from handlers.deps import Deps, Features
+from handlers.passwords import Argon2Hasher
+from handlers.sessions import SessionCache
+from tests.handlers.memory import MemoryRun
+
+SAMPLE = Sample(
+    title_zh="云南",
+    title_en="Yunnan",
+    description_zh="一起去",
+    description_en="Together",
+    days=[
+        SampleDay(
+            title_zh="大理", title_en="Dali", notes_en="Slow down",
+            stops=[
+                SampleStop(name="Old town", name_alt="古城", lat=25.69, lng=100.16, start_time="09:00"),
+                SampleStop(name="Lake Erhai", name_alt="洱海", cost_amount=3000, cost_currency="CNY"),
+            ],
+        ),
+        SampleDay(title_zh="丽江", title_en="Lijiang", stops=[SampleStop(name="Black Dragon Pool")]),
+    ],
+    ideas=[SampleStop(name="Tiger Leaping Gorge", name_alt="虎跳峡")],
+)  # fmt: skip
+
+
+class World:
+    """The edge and its surroundings. `now` moves only when a test says so."""
+
+    def __init__(self, dist: Path, **changes: Any) -> None:
+        self.now = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
+        self.run = MemoryRun()
+        self.revoked: list[tuple[set[str], str | None]] = []
+        self.executor = ThreadPoolExecutor(1)
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        self.hasher = Argon2Hasher(self.executor, cheap)
+        given: dict[str, Any] = {
+            "run": self.run,
+            "hasher": self.hasher,
+            "revoke": self.revoke,
+            "sessions": SessionCache(self.run, self.clock, monotonic=lambda: self.now.timestamp()),
+            "dist": dist,
+            "sample": SAMPLE,
+            "limits": Limits(),
+            "features": Features(),
+            "clock": self.clock,
+        }
+        self.deps = Deps(**(given | changes))
+        self.application = make_application(self.deps)
+        self.server = HTTPServer(self.application)
+        socket, self.port = bind_unused_port()
+        self.server.add_socket(socket)
+
+    def clock(self) -> str:
+        return timestamp(self.now)
+
+    def wait(self, **span: float) -> None:
+        """Let time pass."""
+        self.now += timedelta(**span)
+
+    async def revoke(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None:
+        self.revoked.append((set(auth_ids), user_id))
+
+    def client(self, **headers: str) -> Client:
+        return Client(f"http://127.0.0.1:{self.port}", headers)
+
+    async def aclose(self) -> None:
+        self.server.stop()
+        await self.server.close_all_connections()
+        self.executor.shutdown()
+
+
+class Answer:
+    """One response, with its JSON."""
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self.status = response.code
+        self.headers = response.headers
+        self.body = response.body
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> str:
+        """The stable code of an error."""
+        return str(self.json["error"]["code"])
+
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.body[:300]!r}>"
+
+
+class Client:
+    """A browser: keeps cookies, sends the CSRF header, and JSON."""
+
+    def __init__(self, base: str, headers: dict[str, str]) -> None:
+        self.base = base
+        self.headers = headers
+        self.cookies: dict[str, str] = {}
+        self.morsels: dict[str, http.cookies.Morsel[str]] = {}
+        self.user: dict[str, Any] = {}
+        self.observe: Callable[[str, str, Answer], None] | None = None
+
+    async def send(
+        self, verb: str, path: str, body: Any = None, *, raw: bytes | None = None, **headers: str
+    ) -> Answer:
+        """`headers`: underscores become dashes; an empty value leaves a header out."""
+        if "_xsrf" not in self.cookies and verb not in ("GET", "HEAD"):
+            await self.send("GET", "/api/me")
+        sent = dict(self.headers)
+        if self.cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if verb not in ("GET", "HEAD"):
+            sent["X-XSRFToken"] = self.cookies.get("_xsrf", "")
+        data = raw if raw is not None else (None if body is None else json.dumps(body).encode())
+        if data is not None:
+            sent["Content-Type"] = "application/json"
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        request = HTTPRequest(
+            self.base + path,
+            method=verb,
+            headers={name: value for name, value in sent.items() if value},
+            body=data if data is not None else (b"" if verb in ("POST", "PATCH") else None),
+            allow_nonstandard_methods=True,
+            follow_redirects=False,
+        )
+        response = await AsyncHTTPClient().fetch(request, raise_error=False)
+        for line in response.headers.get_list("Set-Cookie"):
+            for name, morsel in http.cookies.SimpleCookie(line).items():
+                self.morsels[name] = morsel
+                if morsel.value:
+                    self.cookies[name] = morsel.value
+                else:
+                    self.cookies.pop(name, None)
+        answer = Answer(response)
+        if self.observe is not None:
+            self.observe(verb, path, answer)
+        return answer
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.send("GET", path, **headers)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return await self.send("POST", path, body, **headers)
+
+    async def patch(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return await self.send("PATCH", path, body, **headers)
+
+    async def delete(self, path: str, **headers: str) -> Answer:
+        return await self.send("DELETE", path, **headers)
+
+    # --- people -----------------------------------------------------------------------------
+
+    async def guest(self, name: str) -> Client:
+        """Become a guest."""
+        answer = await self.post("/api/auth/guest", {"name": name, "locale": "en"})
+        assert answer.status == 200, answer
+        self.user = answer.json["user"]
+        return self
+
+    async def account(self, username: str, password: str = "a long password") -> Client:
+        """Register."""
+        body = {"username": username, "password": password, "name": username.title()}
+        answer = await self.post("/api/auth/register", body)
+        assert answer.status == 200, answer
+        self.user = answer.json["user"]
+        return self
+
+    async def trip(self, title: str = "Yunnan", **more: Any) -> str:
+        """Make a trip; returns its id."""
+        answer = await self.post("/api/trips", {"title": title, **more})
+        assert answer.status == 201, answer
+        return str(answer.json["trip"]["id"])
+
+    async def invite(self, trip_id: str, role: str, **more: Any) -> str:
+        """Make a link; returns its token."""
+        answer = await self.post(f"/api/trips/{trip_id}/invites", {"role": role, **more})
+        assert answer.status == 201, answer
+        return str(answer.json["url"].removeprefix("/invite/"))
+
+    async def join(self, token: str) -> Client:
+        """Accept a link."""
+        answer = await self.post(f"/api/invites/{token}/accept")
+        assert answer.status == 200, answer
+        return self
