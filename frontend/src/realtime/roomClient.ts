@@ -1,0 +1,434 @@
+/**
+ * One trip room, seen from one tab: joins and stays joined, applies what happened, sends what the
+ * user does, and tells the store what changed.
+ *
+ * Wires the parts of this folder together and decides nothing that they own: `RoomSocket` (the
+ * connection), `RoomLog` (order), `TripDocument` (state), `Outbox` (own operations), `UndoStack`,
+ * `Conflicts`, `Glows`, `People`. Created by the store; free of React.
+ */
+import {
+  CLOSE, type ClientMessage, type Joined, type MoveCursor, type Operation, type Rejected, type RoomEvent,
+  type ServerMessage, type SetPresence, VERSION,
+} from '../protocol.gen'
+import type { Clock, Timer } from './clock'
+import { Conflicts } from './conflicts'
+import { TripDocument } from './document'
+import { Failures } from './failures'
+import { Glows } from './glow'
+import { newClientId, newOpId } from './ids'
+import { RoomLog } from './log'
+import type { SetFields } from './operations'
+import { Outbox, type Pending } from './outbox'
+import { predict } from './predict'
+import { OwnPresence, People } from './presence'
+import { RoomSocket, type Surroundings, type WebSocketLike } from './socket'
+import type { Connection, Me, RoomState } from './state'
+import type { CachedRoom, RoomStorage } from './storage'
+import { UndoStack } from './undo'
+
+const LOAD_MS = 1_500
+const SAVE_MS = 2_000
+/** Closed for these: the copy on the device is not this account's to see any more. */
+const FORGET: ReadonlySet<number> = new Set([CLOSE.FORBIDDEN, CLOSE.NOT_FOUND])
+
+export interface RoomClientOptions {
+  tripId: string
+  /** Null: nobody is signed in (a public trip). */
+  userId: string | null
+  url: string
+  openSocket: (url: string) => WebSocketLike
+  clock: Clock
+  surroundings: Surroundings
+  storage: RoomStorage
+  /** What changed; called synchronously, once for each thing that happens. */
+  onUpdate(update: Partial<RoomState>): void
+  clientId?: string
+}
+
+export class RoomClient {
+  private readonly clientId: string
+  private readonly document = new TripDocument()
+  private readonly people = new People()
+  private readonly log: RoomLog
+  private readonly outbox: Outbox
+  private readonly socket: RoomSocket
+  private readonly undoStack: UndoStack
+  private readonly conflicts: Conflicts
+  private readonly failures: Failures
+  private readonly glows: Glows
+  private readonly own: OwnPresence
+  private readonly told: Partial<RoomState> = {}
+  private me: Me
+  private status: RoomState['status'] = 'loading'
+  private fromCache = false
+  private joining = false
+  /** The next `joined` has to bring a snapshot: our state cannot be continued. */
+  private askSnapshot = false
+  private started = false
+  private stopped = false
+  private saveTimer: Timer | null = null
+
+  constructor(private readonly options: RoomClientOptions) {
+    const { clock, surroundings, storage } = options
+    this.clientId = options.clientId ?? newClientId()
+    this.me = { user: options.userId, session: null, role: null, color: 0 }
+    this.log = new RoomLog({ clock, onEvent: (event) => this.onEvent(event), onMissing: () => this.join() })
+    this.socket = new RoomSocket({
+      url: options.url, open: options.openSocket, clock, surroundings,
+      onOpen: () => {
+        this.joining = false
+        this.join()
+      },
+      onMessage: (message) => this.onMessage(message),
+      onState: () => this.onConnection(),
+      seq: () => this.log.seq,
+    })
+    this.outbox = new Outbox({
+      clock,
+      send: (message) => this.socket.send(message),
+      canSend: () => this.socket.isLive,
+      onStored: (pending) => void storage.savePending(pending),
+      onRemoved: (pending) => {
+        void storage.removePending(pending.opId)
+        this.document.removeLayer(pending.opId)
+      },
+    })
+    this.undoStack = new UndoStack({
+      submit: (op) => this.enqueue(op).opId,
+      withdraw: (opId) => this.withdraw(opId),
+    })
+    const resubmit = (op: Operation) => void this.submit(op)
+    this.conflicts = new Conflicts({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
+    this.failures = new Failures({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
+    this.glows = new Glows(clock, () => this.flush())
+    this.own = new OwnPresence(clock, (message) => this.sendLive(message), () => this.socket.backlog)
+  }
+
+  // --- life ---------------------------------------------------------------------------------
+
+  /** Show what the device has, then connect. */
+  async start(): Promise<void> {
+    if (this.started) return
+    this.started = true
+    const loaded = await this.within(LOAD_MS, this.options.storage.load())
+    if (this.stopped) return
+    if (loaded?.cached != null) this.showCached(loaded.cached)
+    if (loaded !== null) this.outbox.adopt(loaded.pending)
+    this.repredict()
+    this.flush()
+    this.socket.start()
+  }
+
+  /** Leave the room. What was not confirmed stays on the device. */
+  stop(): void {
+    if (this.stopped) return
+    this.save()
+    this.stopped = true
+    for (const part of [this.outbox, this.log, this.glows, this.own]) part.stop()
+    this.socket.stop()
+    this.options.storage.close()
+  }
+
+  /** After `closed`: try again (signed in, invited again, reloaded rights). */
+  reconnect(): void {
+    if (!this.stopped) this.socket.start()
+  }
+
+  // --- what the user does -------------------------------------------------------------------
+
+  /** Show the operation at once and see it through. Returns its id. */
+  submit(op: Operation): string {
+    return this.submitAs(op, false)
+  }
+
+  /** `submit` for text as it is typed: shown at once, sent after a short pause. */
+  type(op: SetFields): string {
+    return this.submitAs(op, true)
+  }
+
+  /** Send typed text now (blur, Enter). */
+  flushTyping(): void {
+    this.outbox.flushTyping()
+    this.flush()
+  }
+
+  undo(): boolean {
+    return this.flushed(this.undoStack.undo())
+  }
+
+  redo(): boolean {
+    return this.flushed(this.undoStack.redo())
+  }
+
+  /** What this tab looks at, edits and types; replaces what it said before. */
+  setPresence(presence: Omit<SetPresence, 't'>): void {
+    this.own.setPresence(presence)
+  }
+
+  /** Null hides the pointer. */
+  moveCursor(cursor: Omit<MoveCursor, 't'> | null): void {
+    this.own.moveCursor(cursor)
+  }
+
+  /** Keep the present state on the device now (the page may be about to go). */
+  save(): void {
+    if (this.saveTimer !== null) this.options.clock.clearTimeout(this.saveTimer)
+    this.saveTimer = null
+    const snapshot = this.document.snapshot()
+    if (snapshot === null || this.log.epoch === null || this.stopped) return
+    const { role, color } = this.me
+    void this.options.storage.saveRoom({ epoch: this.log.epoch, seq: this.log.seq, role, color, snapshot })
+  }
+
+  // --- own operations -----------------------------------------------------------------------
+
+  private submitAs(op: Operation, typing: boolean): string {
+    const { opId, merged } = this.enqueue(op, typing)
+    if (!merged) this.undoStack.submitted(opId, op)
+    this.flush()
+    return opId
+  }
+
+  private enqueue(op: Operation, typing = false): { opId: string; merged: boolean } {
+    const { pending, merged } = this.outbox.add(newOpId(), op, this.log.seq, typing)
+    // It may have been answered already when the connection is in this very process.
+    if (this.outbox.find(pending.opId) !== null) this.predictOne(pending)
+    return { opId: pending.opId, merged }
+  }
+
+  private withdraw(opId: string): boolean {
+    const pending = this.outbox.find(opId)
+    if (pending === null || pending.sent) return false
+    this.outbox.drop(opId)
+    this.repredict()
+    return true
+  }
+
+  private predictOne(pending: Pending): void {
+    this.document.removeLayer(pending.opId)
+    this.document.addLayer(pending.opId, predict(this.document, pending.op, this.me.user))
+  }
+
+  /** Later predictions may lean on earlier ones: make all of them again, in order. */
+  private repredict(): void {
+    for (const pending of this.outbox.list()) this.document.removeLayer(pending.opId)
+    for (const pending of this.outbox.list()) this.predictOne(pending)
+  }
+
+  // --- what the server says -----------------------------------------------------------------
+
+  private join(): void {
+    if (this.joining && !this.askSnapshot) return
+    const { epoch, seq } = this.log
+    const known = epoch !== null && !this.askSnapshot ? { epoch, since: seq } : {}
+    const sent = this.socket.send({ t: 'join', v: VERSION, room: this.options.tripId, client: this.clientId, ...known })
+    if (!sent) return
+    this.joining = true
+    this.socket.expectJoined()
+  }
+
+  private onMessage(message: ServerMessage): void {
+    switch (message.t) {
+      case 'joined':
+        this.onJoined(message)
+        break
+      case 'events':
+        if (message.epoch === this.log.epoch) this.log.receive(message.events)
+        else if (!this.joining) this.join()
+        break
+      case 'ack':
+        this.onAck(message.op_id, message.seq)
+        break
+      case 'rejected':
+        this.onRejected(message)
+        break
+      case 'people':
+        this.people.diff(message, this.me.user)
+        break
+      case 'cursors':
+        this.people.move(message.cursors)
+        break
+      case 'head':
+      case 'pong':
+        this.log.head(message.seq)
+        break
+      case 'role':
+        this.me = { ...this.me, role: message.role }
+        break
+      case 'error':
+      case 'closing':
+        break
+    }
+    this.flush()
+  }
+
+  private onJoined(message: Joined): void {
+    this.joining = false
+    this.me = { user: message.user || null, session: message.session, role: message.role, color: message.color }
+    const newEpoch = message.epoch !== this.log.epoch
+    const isResume = message.recovered && !newEpoch && !this.askSnapshot
+    if (isResume) this.log.receive(message.events ?? [])
+    else if (message.snapshot != null && (newEpoch || this.askSnapshot || message.seq >= this.log.seq)) {
+      this.replace(message, newEpoch)
+    }
+    if (this.log.epoch !== message.epoch || this.log.seq < message.seq) {
+      // The answer left a hole: only a whole state helps.
+      this.askSnapshot = true
+      this.join()
+      return
+    }
+    this.askSnapshot = false
+    this.status = 'ready'
+    this.fromCache = false
+    this.people.joined(message)
+    this.confirmAcknowledged()
+    this.socket.joined(message.ping_interval_ms)
+    this.own.joined()
+    this.outbox.pump()
+    this.scheduleSave()
+    void this.options.storage.adoptOrphans().then((orphans) => this.onOrphans(orphans))
+  }
+
+  private replace(message: Joined, newEpoch: boolean): void {
+    if (message.snapshot == null) return
+    if (newEpoch && this.log.epoch !== null) {
+      this.undoStack.clear()
+      this.conflicts.clear()
+      this.outbox.rebase(message.seq)
+    }
+    this.document.reset(message.snapshot)
+    this.log.restart(message.epoch, message.seq)
+    this.repredict()
+  }
+
+  private onEvent(event: RoomEvent): void {
+    this.document.applyEvent(event)
+    const own = this.outbox.confirm(event.op_id) !== null
+    if (own) this.undoStack.confirmed(event.op_id, event.seq, event.changes.length > 0)
+    if (event.actor !== this.me.user) this.glows.absorb(event)
+    this.conflicts.absorb(event, this.me.user, own)
+    this.confirmAcknowledged()
+    this.scheduleSave()
+  }
+
+  private onAck(opId: string, seq: number): void {
+    if (this.outbox.find(opId) === null) return
+    this.outbox.acknowledge(opId, seq)
+    if (seq <= this.log.seq) this.confirmAcknowledged()
+    else this.log.head(seq)
+    this.undoStack.confirmed(opId, seq, true)
+  }
+
+  private confirmAcknowledged(): void {
+    this.outbox.confirmUpTo(this.log.seq)
+  }
+
+  private onRejected(message: Rejected): void {
+    const { op_id, code, details = {} } = message
+    const pending = this.outbox.find(op_id)
+    if (pending === null) return
+    if (message.retryable) {
+      const seconds = Number(details['retry_after'])
+      this.outbox.postpone(op_id, Number.isFinite(seconds) ? seconds * 1_000 : 0)
+      return
+    }
+    this.outbox.drop(op_id)
+    this.undoStack.rejected(op_id)
+    this.repredict()
+    this.failures.add(op_id, pending.op, code, message.message, details)
+  }
+
+  private onOrphans(orphans: readonly Pending[]): void {
+    if (orphans.length === 0 || this.stopped) return
+    this.outbox.adopt(orphans)
+    this.repredict()
+    this.flush()
+  }
+
+  // --- telling ------------------------------------------------------------------------------
+
+  private onConnection(): void {
+    const { state, code } = this.socket.state
+    if (state !== 'live') this.outbox.disconnected()
+    if (state === 'offline' || state === 'closed') this.people.clear()
+    if (state === 'closed' && code !== null && FORGET.has(code)) void this.options.storage.forgetRoom()
+    if (!this.stopped) this.flush()
+  }
+
+  /** Hand out everything that is not what it was. Values keep their identity while unchanged. */
+  private flush(): void {
+    const update: Partial<RoomState> = this.document.collect()
+    const all: Partial<RoomState> = {
+      status: this.status,
+      fromCache: this.fromCache,
+      seq: this.log.seq,
+      me: this.me,
+      connection: this.connection(),
+      people: this.people.grouped(),
+      cursors: this.people.cursors(),
+      failures: this.failures.list(),
+      conflicts: this.conflicts.list(),
+      glow: this.glows.map(),
+      undo: this.undoStack.state,
+    }
+    let changed = Object.keys(update).length > 0
+    for (const key of Object.keys(all) as (keyof RoomState)[]) {
+      if (sameShallow(this.told[key], all[key])) continue
+      Object.assign(update, { [key]: all[key] })
+      Object.assign(this.told, { [key]: all[key] })
+      changed = true
+    }
+    if (changed) this.options.onUpdate(update)
+  }
+
+  private flushed(result: boolean): boolean {
+    this.flush()
+    return result
+  }
+
+  private connection(): Connection {
+    const { state, code, reason, retryAt } = this.socket.state
+    return { state, code, reason, retryAt, pendingCount: this.outbox.size, offline: state !== 'live' && this.status === 'ready' }
+  }
+
+  // --- pieces -------------------------------------------------------------------------------
+
+  private showCached(cached: CachedRoom): void {
+    this.document.reset(cached.snapshot)
+    this.log.restart(cached.epoch, cached.seq)
+    this.me = { ...this.me, role: cached.role, color: cached.color }
+    this.status = 'ready'
+    this.fromCache = true
+  }
+
+  private sendLive(message: ClientMessage): boolean {
+    return this.socket.isLive && this.socket.send(message)
+  }
+
+  private scheduleSave(): void {
+    this.saveTimer ??= this.options.clock.setTimeout(() => this.save(), SAVE_MS)
+  }
+
+  private within<T>(ms: number, work: Promise<T>): Promise<T | null> {
+    return new Promise((resolve) => {
+      const timer = this.options.clock.setTimeout(() => resolve(null), ms)
+      const done = (value: T | null) => {
+        this.options.clock.clearTimeout(timer)
+        resolve(value)
+      }
+      work.then(done, () => done(null))
+    })
+  }
+}
+
+/** Small plain objects are made anew at every look: compare what is in them. */
+function sameShallow(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true
+  if (!isPlain(a) || !isPlain(b)) return false
+  const keys = Object.keys(a)
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.is(a[key], b[key]))
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}

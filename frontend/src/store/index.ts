@@ -1,0 +1,8 @@
+export * from './hooks'
+export { openRoom, type Room, type RoomOptions, type RoomStore } from './room'
+export { newId } from '../realtime/ids'
+export { clearDevice } from '../realtime/storage'
+export { IDEAS } from '../realtime/state'
+export type {
+  Conflict, Connection, ConnectionState, Failure, Glow, Me, PersonGroup, RoomState, UndoState,
+} from '../realtime/state'
