@@ -59,7 +59,8 @@ def seq_of(body: bytes) -> int:
 def touches_authority(event: Event) -> bool:
     """The event says something about who may be here, or what they are called."""
     return any(
-        change.t == "member" or (change.t == "trip" and ("deleted" in change.set or "visibility" in change.set))
+        change.t == "member"
+        or (change.t == "trip" and ("deleted" in change.set or "visibility" in change.set))
         for change in event.changes
     )
 

@@ -65,7 +65,13 @@ class Presence:
     """The presence of every room that is open in this process."""
 
     def __init__(
-        self, node: str, store: PresenceStore, broker: Broker, shown: Shown, tasks: Tasks, times: PresenceTimes
+        self,
+        node: str,
+        store: PresenceStore,
+        broker: Broker,
+        shown: Shown,
+        tasks: Tasks,
+        times: PresenceTimes,
     ) -> None:
         self._node = node
         self._store = store

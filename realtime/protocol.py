@@ -236,3 +236,11 @@ def encode(message: ServerMessage) -> bytes:
 def encode_events(epoch: str, bodies: list[bytes]) -> bytes:
     """An `events` message spliced from encoded events, without decoding them."""
     return b'{"t":"events","epoch":"' + epoch.encode() + b'","events":[' + b",".join(bodies) + b"]}"
+
+
+def encode_joined(joined: Joined, snapshot: bytes | None, events: list[bytes] | None) -> bytes:
+    """A `joined` message (made without `snapshot` and `events`) with their encodings spliced in."""
+    head = _encoder.encode(joined)[:-1]
+    if snapshot is not None:
+        return head + b',"snapshot":' + snapshot + b"}"
+    return head + b',"events":[' + b",".join(events or []) + b"]}"

@@ -33,17 +33,18 @@ class Tasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run `work` once. A failure is logged, never lost. After `aclose` nothing is started."""
+    def spawn(self, name: str, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any] | None:
+        """Run `work` once. A failure is logged, never lost. None, and nothing runs, after `aclose`."""
         if self._closed:
             work.close()
-            raise RuntimeError(f"cannot start {name}: tasks are closed")
+            log.info("task %s is not started: the process ends", name)
+            return None
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def supervise(self, name: str, job: Callable[[], Awaitable[None]]) -> asyncio.Task[Any]:
+    def supervise(self, name: str, job: Callable[[], Awaitable[None]]) -> asyncio.Task[Any] | None:
         """Run `job` for ever: when it raises or returns it is started again, after a pause that
         doubles with each failure in a row and carries jitter."""
         return self.spawn(name, self._keep_running(name, job))

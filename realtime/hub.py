@@ -1,0 +1,376 @@
+"""Rooms and their local sessions in this process: opening, catching up, live authority, drain.
+
+Owns the rooms, the limits on connections, and the background checks that make a lost message only
+late: heads of open rooms against the database, sessions against their sign-ins, presence against
+its store. Called by the socket handler (`admit`, `session`), `realtime.publisher` (`deliver`),
+handlers (`revoke`) and the composition root (`start`, `drain`, `aclose`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from domain.accounts import timestamp
+from domain.commands import Actor, ReadEvents, ReadHeads
+from domain.errors import DomainError
+from domain.ports import Run
+from domain.services.rooms import read_events, read_heads
+from realtime import close_codes
+from realtime.broker import Broker
+from realtime.close_codes import CloseCode
+from realtime.connection import Connection, Transport
+from realtime.drain import drain
+from realtime.envelope import CONTROL_CHANNEL, FORMAT, Envelope, Revoke, room_channel, seal, unseal
+from realtime.presence import Presence, PresenceStore, PresenceTimes
+from realtime.room import Batch, Room, Stats
+from realtime.session import Session
+from realtime.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+CATCH_UP = 500
+ROOMS_A_QUERY = 500
+RESTART_SPREAD_MS = 2000
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds. `hold`: how long an early batch waits for the missing one before the log is read."""
+
+    hold: float = 0.15
+    poll: float = 5.0
+    poll_down: float = 1.0
+    heartbeat: float = 20.0
+    sign_ins: float = 15.0
+    linger: float = 15.0
+    presence: PresenceTimes = field(default_factory=PresenceTimes)
+
+
+@dataclass(frozen=True)
+class HubLimits:
+    """Connections in this process: in all, for one user, for one address without a sign-in."""
+
+    connections: int = 10_000
+    of_user: int = 20
+    of_address: int = 200
+    frames_per_second: float = 50.0
+    """Of one connection, in the long run; bursts of twice as many."""
+
+
+StillSignedIn = Callable[[set[str]], Awaitable[set[str]]]
+"""Which of these `auth_id`s are still valid; asked about every 15 seconds."""
+
+
+def utc_now() -> str:
+    """The clock of the room: ISO 8601, UTC, milliseconds."""
+    return timestamp(datetime.now(UTC))
+
+
+class Hub:
+    """See the module. One in a process."""
+
+    def __init__(
+        self,
+        run: Run,
+        broker: Broker,
+        presence_store: PresenceStore,
+        still_signed_in: StillSignedIn,
+        *,
+        times: Times | None = None,
+        limits: HubLimits | None = None,
+        clock: Callable[[], str] = utc_now,
+    ) -> None:
+        self.run = run
+        self.clock = clock
+        self.node = secrets.token_hex(6)
+        self.times = times or Times()
+        self.limits = limits or HubLimits()
+        self.stats = Stats()
+        self.draining = False
+        self.sessions: set[Session] = set()
+        self.emptied = asyncio.Event()
+        self.submits: set[asyncio.Task[Any]] = set()
+        self._broker = broker
+        self._store = presence_store
+        self._still_signed_in = still_signed_in
+        self._tasks = Tasks()
+        self._rooms: dict[str, Room] = {}
+        self._counts: dict[str, int] = {}
+        self.presence = Presence(self.node, presence_store, broker, self, self._tasks, self.times.presence)
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Connect to the others and start the checks. Works, alone, while the bus is down."""
+        self._broker.listen(self._receive, self._gap)
+        await self._broker.start()
+        await self._broker.subscribe(CONTROL_CHANNEL)
+        self._tasks.supervise("heads", self._keep_polling)
+        self._tasks.supervise("heartbeats", lambda: self._every(self.times.heartbeat, self.heartbeat))
+        self._tasks.supervise("sign-ins", lambda: self._every(self.times.sign_ins, self.check_sign_ins))
+        refresh = self.times.presence.refresh
+        self._tasks.supervise("presence", lambda: self._every(refresh, self.presence.refresh))
+        self._tasks.supervise("sweep", lambda: self._every(min(1.0, self.times.linger), self.sweep))
+
+    async def drain(self, deadline: float) -> None:
+        """See `realtime.drain`. At most `deadline` seconds."""
+        await drain(self, deadline)
+
+    async def aclose(self) -> None:
+        """Stop the checks and disconnect from broker and store."""
+        await self._tasks.aclose()
+        await self._broker.aclose()
+        await self._store.aclose()
+
+    def counts(self) -> dict[str, int]:
+        """Gauges for operators; counters are in `stats`."""
+        return {
+            "sessions": len(self.sessions),
+            "rooms": len(self._rooms),
+            "submits_in_flight": len(self.submits),
+            "tasks": len(self._tasks),
+            "bus_up": int(self._broker.up),
+        }
+
+    # --- connections ------------------------------------------------------------------------
+
+    def admit(self, user_id: str | None, address: str) -> CloseCode | None:
+        """Whether one more connection of this person may come; the reason if not."""
+        if self.draining:
+            return close_codes.RESTART
+        if len(self.sessions) >= self.limits.connections:
+            return close_codes.BUSY
+        limit = self.limits.of_address if user_id is None else self.limits.of_user
+        return close_codes.TOO_MANY if self._counts.get(_key(user_id, address), 0) >= limit else None
+
+    def session(self, transport: Transport, actor: Actor, address: str) -> Session:
+        """A session for an admitted connection; ends with `Session.left`."""
+        session = Session(self, Connection(transport), actor)
+        session.address = address
+        self.sessions.add(session)
+        self.emptied.clear()
+        key = _key(actor.user_id, address)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        return session
+
+    def forget(self, session: Session) -> None:
+        """The session has ended."""
+        if session not in self.sessions:
+            return
+        self.sessions.discard(session)
+        if not self.sessions:
+            self.emptied.set()
+        self.stats.cut += session.connection.cut
+        key = _key(session.actor.user_id, session.address)
+        self._counts[key] -= 1
+        if not self._counts[key]:
+            del self._counts[key]
+
+    def retry_after_ms(self) -> int:
+        """When somebody who is sent away by a restart should come back."""
+        return random.randrange(RESTART_SPREAD_MS)
+
+    def submit(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run one operation's answer; drain waits for it."""
+        task = self._tasks.spawn("submit", work)
+        if task is not None:
+            self.submits.add(task)
+            task.add_done_callback(self.submits.discard)
+
+    # --- rooms ------------------------------------------------------------------------------
+
+    def enter(self, session: Session, trip_id: str) -> Room:
+        """The room, which from now on gathers what the session may need; see `subscribed`."""
+        room = self._rooms.get(trip_id)
+        if room is None:
+            room = self._rooms[trip_id] = Room(trip_id, self.stats, self._behind, self._doubt)
+            self.presence.open(trip_id)
+        room.enter(session)
+        return room
+
+    async def subscribed(self, room: Room) -> None:
+        """Returns when other processes are heard, or the bus is down: then the log may be read."""
+        await self._broker.subscribe(room_channel(room.id))
+
+    def leave(self, session: Session, room: Room, shown: bool) -> None:
+        """A session is not in the room any more. While draining nobody is announced as gone:
+        they are about to come back elsewhere."""
+        room.leave(session)
+        if shown and not self.draining:
+            self.presence.leave(room.id, session.sid)
+
+    def deliver(self, trip_id: str, batch: Batch) -> None:
+        """Events that this process has committed."""
+        room = self._rooms.get(trip_id)
+        if room is not None:
+            room.deliver(batch)
+
+    def broadcast(self, trip_id: str, payload: bytes) -> None:
+        """An encoded message for everybody in the room on every process, which may get lost."""
+        self.show_volatile(trip_id, payload)
+        self._broker.publish(room_channel(trip_id), seal(Envelope(FORMAT, "volatile", self.node), payload))
+
+    def show_people(self, trip_id: str, payload: bytes, named: set[str]) -> None:
+        room = self._rooms.get(trip_id)
+        if room is not None:
+            room.send_people(payload, named)
+
+    def show_volatile(self, trip_id: str, payload: bytes) -> None:
+        room = self._rooms.get(trip_id)
+        if room is not None:
+            room.send_volatile(payload)
+
+    # --- the broker -------------------------------------------------------------------------
+
+    def _receive(self, channel: str, data: bytes) -> None:
+        envelope, payload = unseal(data)
+        if channel == CONTROL_CHANNEL:
+            if envelope.kind == "revoke" and envelope.node != self.node:
+                self._revoke_here(msgspec.json.decode(payload, type=Revoke))
+            return
+        room = self._rooms.get(channel.removeprefix("room:"))
+        if room is None or envelope.node == self.node:
+            return
+        if envelope.kind == "events":
+            if room.epoch != envelope.epoch or envelope.last > room.head:
+                bodies = [bytes(raw) for raw in _events.decode(payload).events]
+                room.deliver(Batch(envelope.epoch, envelope.first, bodies, envelope.authority, payload))
+        elif envelope.kind == "volatile":
+            room.send_volatile(payload)
+        else:
+            self.presence.receive(room.id, envelope, payload)
+
+    def _gap(self) -> None:
+        """Messages may have been lost: look at the database and at the presence store at once."""
+        self._tasks.spawn("heads after a gap", self.poll_heads())
+        self._tasks.spawn("presence after a gap", self.presence.refresh())
+
+    # --- catching up ------------------------------------------------------------------------
+
+    def _behind(self, room: Room) -> None:
+        if not room.catching_up:
+            room.catching_up = True
+            self._tasks.spawn(f"catch up {room.id}", self._catch_up(room))
+
+    async def _catch_up(self, room: Room) -> None:
+        """One reader for all who wait; a batch that arrives in time makes it needless."""
+        try:
+            await asyncio.sleep(self.times.hold)
+            while room.head < room.target and self._rooms.get(room.id) is room:
+                epoch, after = room.epoch, room.head
+                bodies = await self.run(read_events, ReadEvents(room.id, after, CATCH_UP))
+                room.absorb_log(epoch, after, bodies)
+                if not bodies or room.epoch != epoch:
+                    break
+        except DomainError as error:
+            log.warning("room %s stays behind until the next check: %s", room.id, error.message)
+        finally:
+            room.catching_up = False
+            room.target = room.head
+
+    def _doubt(self, room: Room) -> None:
+        self._tasks.spawn(f"check {room.id}", self._compare([room.id]))
+
+    async def _keep_polling(self) -> None:
+        while True:
+            await asyncio.sleep(self.times.poll if self._broker.up else self.times.poll_down)
+            await self.poll_heads()
+
+    async def poll_heads(self) -> None:
+        """Compare every room in use with the database."""
+        ids = [trip_id for trip_id, room in self._rooms.items() if room.sessions and room.epoch]
+        for start in range(0, len(ids), ROOMS_A_QUERY):
+            await self._compare(ids[start : start + ROOMS_A_QUERY])
+
+    async def _compare(self, trip_ids: list[str]) -> None:
+        try:
+            heads = await self.run(read_heads, ReadHeads(trip_ids))
+        except DomainError as error:
+            log.warning("rooms could not be compared with the database: %s", error.message)
+            return
+        for head in heads:
+            room = self._rooms.get(head.trip_id)
+            if room is None or not room.epoch:
+                continue
+            if head.epoch != room.epoch:
+                room.resync()
+            elif head.seq > room.head:
+                room.note_head(head.epoch, head.seq)
+            elif head.deleted and head.seq == room.head:
+                room.deleted()
+
+    # --- checks -----------------------------------------------------------------------------
+
+    async def _every(self, seconds: float, check: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.0))
+            await check()
+
+    async def heartbeat(self) -> None:
+        """Tell quiet rooms where they stand; a browser sees no WebSocket pings."""
+        now = asyncio.get_running_loop().time()
+        for count, room in enumerate(list(self._rooms.values())):
+            if now - room.sent_at >= self.times.heartbeat / 2:
+                room.send_head()
+            if count % 100 == 99:
+                await asyncio.sleep(0)
+
+    async def check_sign_ins(self) -> None:
+        """Close sessions whose sign-in has ended, also when no message said so."""
+        asked = {s.actor.auth_id for s in self.sessions if s.actor.auth_id is not None}
+        if not asked:
+            return
+        try:
+            valid = await self._still_signed_in(asked)
+        except DomainError as error:
+            log.warning("sign-ins could not be checked: %s", error.message)
+            return
+        self._revoke_here(Revoke(auth_ids=sorted(asked - valid)))
+
+    async def sweep(self) -> None:
+        """Announce departures; close rooms that have been empty for a while."""
+        self.presence.settle()
+        now = asyncio.get_running_loop().time()
+        for trip_id, room in list(self._rooms.items()):
+            if room.sessions or now - room.empty_since < self.times.linger:
+                continue
+            if self.presence.is_empty(trip_id):
+                del self._rooms[trip_id]
+                self.presence.close(trip_id)
+                self._broker.unsubscribe(room_channel(trip_id))
+
+    # --- revocation -------------------------------------------------------------------------
+
+    async def revoke(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None:
+        """End the sockets of these sign-ins, or all of a user, at once on every process."""
+        ended = Revoke(sorted(auth_ids), user_id)
+        self._revoke_here(ended)
+        payload = msgspec.json.encode(ended)
+        self._broker.publish(CONTROL_CHANNEL, seal(Envelope(FORMAT, "revoke", self.node), payload))
+
+    def _revoke_here(self, ended: Revoke) -> None:
+        auth_ids = set(ended.auth_ids)
+        for session in list(self.sessions):
+            actor = session.actor
+            if actor.auth_id in auth_ids or (ended.user_id is not None and actor.user_id == ended.user_id):
+                session.refuse(close_codes.UNAUTHENTICATED, "signed_out", "you were signed out")
+
+
+class _Events(msgspec.Struct):
+    events: list[msgspec.Raw]
+
+
+_events = msgspec.json.Decoder(_Events)
+
+
+def _key(user_id: str | None, address: str) -> str:
+    return f"user {user_id}" if user_id is not None else f"address {address}"

@@ -1,0 +1,348 @@
+"""One client in one room: frame -> command -> run -> reply.
+
+Owns the state of one connection's talk: join first, then operations (several in flight), presence,
+heartbeats; its frame budget; and what the client is told when its rights change. Never decides
+about trips: the services do. Called by the socket handler (`receive`, `left`), by `realtime.room`
+and `realtime.hub`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from domain.commands import Actor, ApplyOperation, OpenRoom, RoomState
+from domain.entities import AccessRole
+from domain.errors import DomainError, Forbidden, Gone, NotFound, Unauthenticated
+from domain.operations import decode_operation
+from domain.services.rooms import apply_operation, open_room
+from realtime import close_codes, protocol
+from realtime.authority import Authority
+from realtime.close_codes import CloseCode
+from realtime.connection import Connection, frame_text
+from realtime.room import Room
+
+if TYPE_CHECKING:
+    from realtime.hub import Hub
+
+PING_INTERVAL_MS = 25_000
+JOIN_COST = 10.0
+"""A join reads the database and may be answered with a snapshot: it counts as ten frames."""
+IN_FLIGHT = 64
+JOIN_ATTEMPTS = 4
+BUSY_RETRY_MS = 1000
+RATE_RETRY_MS = 2000
+
+log = logging.getLogger(__name__)
+
+_REFUSALS: dict[type[DomainError], CloseCode] = {
+    Forbidden: close_codes.FORBIDDEN,
+    NotFound: close_codes.NOT_FOUND,
+    Gone: close_codes.GONE,
+    Unauthenticated: close_codes.UNAUTHENTICATED,
+}
+
+
+class _Version(msgspec.Struct):
+    """What every version of `join` will have."""
+
+    t: str
+    v: int
+
+
+class Session:
+    """See the module. `actor` was authenticated by the edge; what they may do here is decided by
+    `open_room` and by each operation's transaction."""
+
+    def __init__(self, hub: Hub, connection: Connection, actor: Actor) -> None:
+        self.connection = connection
+        self.actor = actor
+        self.room: Room | None = None
+        self.role: AccessRole = "spectator"
+        self.sid = ""
+        self.client = ""
+        self.address = ""
+        self.missed: set[str] = set()
+        """Sessions whose presence changed while this client read too slowly to be told."""
+        self._hub = hub
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._rate = hub.limits.frames_per_second
+        self._tokens = 2 * self._rate
+        self._counted = asyncio.get_running_loop().time()
+        self._attached = False
+        self._shown = False
+
+    # --- frames -----------------------------------------------------------------------------
+
+    async def receive(self, frame: str | bytes) -> None:
+        """Handle one frame. Returns when the next may be read; never raises."""
+        if not self.connection.open:
+            return
+        try:
+            await self._handle(frame)
+        except Exception:
+            log.exception("a frame of user %s failed", self.actor.user_id)
+            self.refuse(close_codes.BUSY, "internal", "something went wrong here", BUSY_RETRY_MS)
+
+    async def _handle(self, frame: str | bytes) -> None:
+        if not self._spend(1.0):
+            return
+        if len(frame) > protocol.MAX_FRAME_BYTES or (
+            isinstance(frame, str)
+            and len(frame) * 4 > protocol.MAX_FRAME_BYTES
+            and len(frame.encode()) > protocol.MAX_FRAME_BYTES
+        ):
+            limit = protocol.MAX_FRAME_BYTES
+            self.refuse(close_codes.TOO_BIG, "too_big", f"a frame holds at most {limit} bytes")
+            return
+        try:
+            message = protocol.decode(frame)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            self._refuse_frame(frame, str(error))
+            return
+        if isinstance(message, protocol.Join):
+            if self._spend(JOIN_COST - 1):
+                await self._join(message)
+        elif self.room is None or not self._attached:
+            self.bad_frame("the first message is `join`")
+        elif isinstance(message, protocol.Submit):
+            await self._submit(self.room, message)
+        else:
+            self._react(self.room, message)
+
+    def _react(self, room: Room, message: protocol.SetPresence | protocol.MoveCursor | protocol.Ping) -> None:
+        if isinstance(message, protocol.Ping):
+            room.flush()  # `seq` must not overtake the events that it counts
+            self.reply(protocol.Pong(room.head))
+        elif not self._shown:
+            return  # spectators have no presence
+        elif isinstance(message, protocol.SetPresence):
+            self._hub.presence.update(room.id, self.sid, message)
+        else:
+            self._hub.presence.point(room.id, self.sid, message)
+
+    def _spend(self, tokens: float) -> bool:
+        now = asyncio.get_running_loop().time()
+        self._tokens = min(2 * self._rate, self._tokens + (now - self._counted) * self._rate)
+        self._counted = now
+        if self._tokens < tokens:
+            self.refuse(close_codes.RATE, "rate", "too many frames", RATE_RETRY_MS)
+            return False
+        self._tokens -= tokens
+        return True
+
+    def _refuse_frame(self, frame: str | bytes, why: str) -> None:
+        if self.room is None:
+            try:
+                hello = msgspec.json.decode(frame, type=_Version)
+            except (msgspec.DecodeError, RecursionError, UnicodeError):
+                pass
+            else:
+                if hello.t == "join" and hello.v != protocol.VERSION:
+                    self._upgrade()
+                    return
+        self.bad_frame(why)
+
+    def bad_frame(self, why: str) -> None:
+        """The peer does not speak the protocol."""
+        self.refuse(close_codes.BAD_FRAME, "bad_frame", why[:200])
+
+    def refuse(self, code: CloseCode, error: str, message: str, retry_after_ms: int = 0) -> None:
+        """Say what was wrong, and close."""
+        self._detach()
+        self.connection.close(code, retry_after_ms, protocol.Error(error, message))
+
+    def close(self, code: CloseCode, retry_after_ms: int = 0) -> None:
+        """Close without blaming the client."""
+        self._detach()
+        self.connection.close(code, retry_after_ms)
+
+    def reply(self, message: protocol.ServerMessage) -> None:
+        """A private message."""
+        self.connection.send(frame_text(protocol.encode(message)))
+
+    # --- joining ----------------------------------------------------------------------------
+
+    def _upgrade(self) -> None:
+        self.refuse(close_codes.UPGRADE, "version", f"this server speaks version {protocol.VERSION}")
+
+    async def _join(self, message: protocol.Join) -> None:
+        if message.v != protocol.VERSION:
+            self._upgrade()
+            return
+        if self._hub.draining:
+            self.close(close_codes.RESTART, self._hub.retry_after_ms())
+            return
+        if self.room is not None and (message.room, message.client) != (self.room.id, self.client):
+            self.bad_frame("a socket serves one room")
+            return
+        self.client = message.client
+        self.sid = f"{self.actor.user_id or ''}.{message.client}"
+        if self.room is not None:
+            self.room.pause(self)
+            self._attached = False
+        self.room = room = self._hub.enter(self, message.room)
+        await self._hub.subscribed(room)
+        try:
+            await self._open(room, message)
+        except DomainError as error:
+            code = next((row for kind, row in _REFUSALS.items() if isinstance(error, kind)), None)
+            if code is None:
+                self.refuse(close_codes.BUSY, error.code, error.message, BUSY_RETRY_MS)
+            else:
+                self.refuse(code, error.code, error.message)
+
+    async def _open(self, room: Room, message: protocol.Join) -> None:
+        command = OpenRoom(room.id, self.actor, message.since, message.epoch)
+        for _ in range(JOIN_ATTEMPTS):
+            state = await self._hub.run(open_room, command)
+            if not self.connection.open or self.room is not room:
+                return
+            if self._hub.draining:
+                self.close(close_codes.RESTART, self._hub.retry_after_ms())
+                return
+            self.role = state.role
+            self._appear(room, state.color)
+            if room.attach(self, state, frame_text(self._joined(room, state))):
+                self._attached = self.room is not None
+                self.missed.clear()
+                return
+        self.refuse(close_codes.BUSY, "busy", "the room moves too fast, come back", BUSY_RETRY_MS)
+
+    def _appear(self, room: Room, color: int) -> None:
+        if self.role == "spectator" or self.actor.user_id is None or self._shown:
+            return
+        self._shown = True
+        person = protocol.Person(self.sid, self.actor.user_id, self.actor.name, color, self.role)
+        self._hub.presence.enter(room.id, person)
+
+    def _joined(self, room: Room, state: RoomState) -> bytes:
+        joined = protocol.Joined(
+            v=protocol.VERSION,
+            room=state.trip_id,
+            epoch=state.epoch,
+            seq=state.seq,
+            recovered=state.recovered,
+            session=self.sid,
+            user=self.actor.user_id or "",
+            role=state.role,
+            color=state.color,
+            people=self._hub.presence.people(room.id),
+            ping_interval_ms=PING_INTERVAL_MS,
+        )
+        return protocol.encode_joined(joined, state.snapshot, state.events)
+
+    # --- operations -------------------------------------------------------------------------
+
+    async def _submit(self, room: Room, message: protocol.Submit) -> None:
+        if self._hub.draining:
+            self._reject(message.op_id, "unavailable", "this server restarts", retryable=True)
+            return
+        if self.actor.user_id is None:
+            self._reject(message.op_id, "forbidden", "sign in and join the trip to change it")
+            return
+        try:
+            op = decode_operation(message.op)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            self._reject(message.op_id, "invalid", str(error)[:300])
+            return
+        command = ApplyOperation(room.id, message.op_id, self.actor, op, message.base, self._hub.clock())
+        # Reading pauses while too many are in flight, so the wait is the sender's alone.
+        await self._slots.acquire()
+        self._hub.submit(self._apply(command))
+
+    async def _apply(self, command: ApplyOperation) -> None:
+        try:
+            applied = await self._hub.run(apply_operation, command)
+            if applied.repeated:
+                self.reply(protocol.Ack(applied.op_id, applied.seq))
+        except DomainError as error:
+            self._reject(command.op_id, error.code, error.message, error.retryable, error.details)
+        except Exception:
+            log.exception("operation %s failed", command.op_id)
+            self._reject(command.op_id, "internal", "something went wrong here")
+        finally:
+            self._slots.release()
+
+    def _reject(
+        self,
+        op_id: str,
+        code: str,
+        message: str,
+        retryable: bool = False,
+        details: dict[str, Any] | None = None,
+    ) -> None:
+        self.reply(protocol.Rejected(op_id, code, message, retryable, details or {}))
+
+    # --- authority --------------------------------------------------------------------------
+
+    def obey(self, said: Authority) -> None:
+        """Committed events have changed who may be here, or how people look."""
+        room, user_id = self.room, self.actor.user_id
+        if room is None:
+            return
+        if said.deleted:
+            self.close(close_codes.GONE)
+            return
+        if user_id is not None and user_id in said.members:
+            role = said.members[user_id]
+            if role is None:
+                self.refuse(close_codes.FORBIDDEN, "removed", "you are no longer a member of this trip")
+                self._hub.presence.drop_user(room.id, user_id)
+                return
+            self._take_role(room, role, said.colors.get(user_id, 0))
+        if said.private and self.role == "spectator":
+            self.refuse(close_codes.FORBIDDEN, "private", "this trip is private now")
+            return
+        if user_id is not None and (user_id in said.names or user_id in said.colors):
+            self._hub.presence.restyle(
+                room.id, user_id, name=said.names.get(user_id), color=said.colors.get(user_id)
+            )
+
+    def _take_role(self, room: Room, role: AccessRole, color: int) -> None:
+        if role == self.role:
+            return
+        self.role = role
+        self.reply(protocol.RoleChanged(role))
+        assert self.actor.user_id is not None
+        self._appear(room, color)
+        self._hub.presence.restyle(room.id, self.actor.user_id, role=role)
+
+    # --- presence ---------------------------------------------------------------------------
+
+    def send_people(self, data: bytes, named: set[str]) -> bool:
+        """A framed `people` message about the sessions `named`; whoever misses one is told later."""
+        if self.missed:
+            self.missed |= named
+            return self.heal_people()
+        if self.connection.send(data, ephemeral=True):
+            return True
+        self.missed |= named
+        return False
+
+    def heal_people(self) -> bool:
+        """Tell what was missed, if the client reads again."""
+        if self.missed and self.room is not None:
+            payload = self._hub.presence.message_about(self.room.id, self.missed)
+            if not self.connection.send(frame_text(payload), ephemeral=True):
+                return False
+            self.missed = set()
+        return True
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def left(self) -> None:
+        """The transport has ended, for whatever reason."""
+        self.connection.lost()
+        self._detach()
+        self._hub.forget(self)
+
+    def _detach(self) -> None:
+        room, self.room = self.room, None
+        self._attached = False
+        if room is not None:
+            self._hub.leave(self, room, shown=self._shown)
+            self._shown = False
