@@ -13,10 +13,13 @@ PY := .venv/bin/python
 # -qq: pip speaks up only about errors.
 PIP := PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 $(PY) -m pip install -qq
 
-# What `make serve` runs on; each can be given in the environment or behind `make serve`.
-HOST ?= 127.0.0.1
-PORT ?= 8000
-TONGYOU_PROCESSES ?= $(shell nproc 2>/dev/null || echo 2)
+# What `make serve` runs on: from the environment or behind `make serve`, else from .env, else these defaults.
+# Several processes hear each other through Redis only, so without it there is one.
+env_file = $(shell sed -n 's/^ *$(1)=//p' .env 2>/dev/null | tail -n 1)
+HOST ?= $(or $(call env_file,HOST),127.0.0.1)
+PORT ?= $(or $(call env_file,PORT),8000)
+REDIS_URL ?= $(call env_file,REDIS_URL)
+PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
 .PHONY: help run serve stop rolling-restart install dev load spa test bench lint format clean
 
@@ -31,13 +34,11 @@ run: install spa ## one process on http://localhost:8000 with an embedded databa
 
 serve: export HOST := $(HOST)
 serve: export PORT := $(PORT)
-serve: export TONGYOU_PROCESSES := $(TONGYOU_PROCESSES)
-serve: install spa ## several processes under supervisord; give DATABASE_URL and REDIS_URL
+serve: export PROCESSES := $(PROCESSES)
+serve: install spa ## under supervisord: one process, or one per core when REDIS_URL is set
 	@mkdir -p var/log
-	@if [ "$$TONGYOU_PROCESSES" -gt 1 ] && [ -z "$${REDIS_URL:-}" ] && ! grep -qs '^ *REDIS_URL=' .env; then \
-		echo "Note: without REDIS_URL, people on different processes see each other's edits with a delay."; fi
 	@$(PY) server.py migrate
-	@echo "$$TONGYOU_PROCESSES processes on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
+	@echo "$$PROCESSES process(es) on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
 	@export TONGYOU_USER="$$(id -un)"; hard=$$(ulimit -Hn); \
 	export TONGYOU_MINFDS=65536; \
 	if [ "$$hard" != unlimited ] && [ "$$hard" -lt 65536 ]; then export TONGYOU_MINFDS=$$hard; fi; \
