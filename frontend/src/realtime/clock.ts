@@ -23,3 +23,15 @@ export const systemClock: Clock = {
 export function fullJitter(clock: Clock, attempt: number, baseMs: number, capMs: number): number {
   return clock.random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30))
 }
+
+/** The result of `work`, or null when it fails or takes longer than `ms`. */
+export function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | null> {
+  return new Promise((resolve) => {
+    const timer = clock.setTimeout(() => resolve(null), ms)
+    const done = (value: T | null) => {
+      clock.clearTimeout(timer)
+      resolve(value)
+    }
+    work.then(done, () => done(null))
+  })
+}

@@ -22,13 +22,18 @@ export class RoomLog {
   epoch: string | null = null
   seq = 0
   private held = new Map<number, RoomEvent>()
+  /** The room is known to have come at least this far. */
+  private target = 0
   private timer: Timer | null = null
 
   constructor(private readonly options: LogOptions) {}
 
   /** The confirmed state was replaced by one at `seq`; later events that were held are kept. */
   restart(epoch: string, seq: number): void {
-    if (epoch !== this.epoch) this.held.clear()
+    if (epoch !== this.epoch) {
+      this.held.clear()
+      this.target = seq
+    }
     this.epoch = epoch
     this.seq = seq
     this.drain()
@@ -37,13 +42,15 @@ export class RoomLog {
   receive(events: readonly RoomEvent[]): void {
     for (const event of events) {
       if (event.seq > this.seq && this.held.size < MAX_HELD) this.held.set(event.seq, event)
+      this.target = Math.max(this.target, event.seq)
     }
     this.drain()
   }
 
   /** The room stands at `seq`: when that is ahead of what is known, events were lost. */
   head(seq: number): void {
-    if (seq > this.seq) this.wait()
+    this.target = Math.max(this.target, seq)
+    if (this.target > this.seq) this.wait()
   }
 
   stop(): void {
@@ -58,7 +65,7 @@ export class RoomLog {
       this.options.onEvent(next)
     }
     for (const seq of this.held.keys()) if (seq <= this.seq) this.held.delete(seq)
-    if (this.held.size > 0) this.wait()
+    if (this.target > this.seq) this.wait()
     else this.stop()
   }
 
@@ -67,9 +74,10 @@ export class RoomLog {
     const from = this.seq
     this.timer = this.options.clock.setTimeout(() => {
       this.timer = null
-      // Progress since: what is held may be complete soon, but is looked at once more.
-      if (this.seq > from && this.held.size > 0) this.wait()
-      else if (this.seq === from) this.options.onMissing()
+      // Progress since: the rest may be on its way too, so it gets another moment.
+      if (this.seq >= this.target) return
+      if (this.seq > from) this.wait()
+      else this.options.onMissing()
     }, HOLD_MS)
   }
 }

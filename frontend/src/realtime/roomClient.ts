@@ -10,7 +10,7 @@ import {
   CLOSE, type ClientMessage, type Joined, type MoveCursor, type Operation, type Rejected, type RoomEvent,
   type ServerMessage, type SetPresence, VERSION,
 } from '../protocol.gen'
-import type { Clock, Timer } from './clock'
+import { type Clock, type Timer, within } from './clock'
 import { Conflicts } from './conflicts'
 import { TripDocument } from './document'
 import { Failures } from './failures'
@@ -24,6 +24,7 @@ import { OwnPresence, People } from './presence'
 import { RoomSocket, type Surroundings, type WebSocketLike } from './socket'
 import type { Connection, Me, RoomState } from './state'
 import type { CachedRoom, RoomStorage } from './storage'
+import { Teller } from './teller'
 import { UndoStack } from './undo'
 
 const LOAD_MS = 1_500
@@ -57,7 +58,7 @@ export class RoomClient {
   private readonly failures: Failures
   private readonly glows: Glows
   private readonly own: OwnPresence
-  private readonly told: Partial<RoomState> = {}
+  private readonly teller: Teller
   private me: Me
   private status: RoomState['status'] = 'loading'
   private fromCache = false
@@ -72,6 +73,7 @@ export class RoomClient {
     const { clock, surroundings, storage } = options
     this.clientId = options.clientId ?? newClientId()
     this.me = { user: options.userId, session: null, role: null, color: 0 }
+    this.teller = new Teller(options.onUpdate)
     this.log = new RoomLog({ clock, onEvent: (event) => this.onEvent(event), onMissing: () => this.join() })
     this.socket = new RoomSocket({
       url: options.url, open: options.openSocket, clock, surroundings,
@@ -110,7 +112,7 @@ export class RoomClient {
   async start(): Promise<void> {
     if (this.started) return
     this.started = true
-    const loaded = await this.within(LOAD_MS, this.options.storage.load())
+    const loaded = await within(this.options.clock, LOAD_MS, this.options.storage.load())
     if (this.stopped) return
     if (loaded?.cached != null) this.showCached(loaded.cached)
     if (loaded !== null) this.outbox.adopt(loaded.pending)
@@ -218,7 +220,7 @@ export class RoomClient {
   // --- what the server says -----------------------------------------------------------------
 
   private join(): void {
-    if (this.joining && !this.askSnapshot) return
+    if (this.joining) return
     const { epoch, seq } = this.log
     const known = epoch !== null && !this.askSnapshot ? { epoch, since: seq } : {}
     const sent = this.socket.send({ t: 'join', v: VERSION, room: this.options.tripId, client: this.clientId, ...known })
@@ -272,7 +274,8 @@ export class RoomClient {
       this.replace(message, newEpoch)
     }
     if (this.log.epoch !== message.epoch || this.log.seq < message.seq) {
-      // The answer left a hole: only a whole state helps.
+      // The answer left a hole: only a whole state helps, over a new connection if need be.
+      if (this.askSnapshot) this.socket.cut(CLOSE.RESYNC, 'no usable state')
       this.askSnapshot = true
       this.join()
       return
@@ -371,14 +374,7 @@ export class RoomClient {
       glow: this.glows.map(),
       undo: this.undoStack.state,
     }
-    let changed = Object.keys(update).length > 0
-    for (const key of Object.keys(all) as (keyof RoomState)[]) {
-      if (sameShallow(this.told[key], all[key])) continue
-      Object.assign(update, { [key]: all[key] })
-      Object.assign(this.told, { [key]: all[key] })
-      changed = true
-    }
-    if (changed) this.options.onUpdate(update)
+    this.teller.tell(update, all)
   }
 
   private flushed(result: boolean): boolean {
@@ -408,27 +404,4 @@ export class RoomClient {
   private scheduleSave(): void {
     this.saveTimer ??= this.options.clock.setTimeout(() => this.save(), SAVE_MS)
   }
-
-  private within<T>(ms: number, work: Promise<T>): Promise<T | null> {
-    return new Promise((resolve) => {
-      const timer = this.options.clock.setTimeout(() => resolve(null), ms)
-      const done = (value: T | null) => {
-        this.options.clock.clearTimeout(timer)
-        resolve(value)
-      }
-      work.then(done, () => done(null))
-    })
-  }
-}
-
-/** Small plain objects are made anew at every look: compare what is in them. */
-function sameShallow(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true
-  if (!isPlain(a) || !isPlain(b)) return false
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.is(a[key], b[key]))
-}
-
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }

@@ -3,13 +3,13 @@
  *
  * IndexedDB, one database for all rooms and users, keyed by room and user so that nobody is shown
  * or sends what belongs to another account. Each page owns the operations it made; a page that has
- * gone leaves orphans, which one living page takes over (Web Locks tell who lives; without them
- * anybody takes them, which is safe because operation ids make sending twice harmless). Storage
+ * gone leaves orphans, which one living page takes over (pages.ts tells who lives). Storage
  * that fails or is forbidden costs only the offline copy: every call here resolves.
  */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 import { type AccessRole, type Snapshot, VERSION } from '../protocol.gen'
 import type { Pending } from './outbox'
+import type { Life } from './pages'
 
 const DATABASE = 'tongyou'
 /** Raised when the layout below changes; older copies are thrown away with their rooms' caches. */
@@ -46,29 +46,27 @@ interface Schema extends DBSchema {
   pending: { key: string; value: StoredPending; indexes: { room: string } }
 }
 
-type Locks = Pick<LockManager, 'request'>
-
 export interface StorageOptions {
   tripId: string
   userId: string | null
   /** Names this page's share of the queue. */
   owner: string
-  locks?: Locks | undefined
+  /** Tells which pages are still there. */
+  life: Life
 }
 
 export class IndexedDbStorage implements RoomStorage {
   private readonly room: string
   private readonly db: Promise<IDBPDatabase<Schema> | null>
-  private readonly locks: Locks | undefined
-  private release: (() => void) | null = null
+  private readonly life: Life
   /** Writes go one after the other, so that a removal never overtakes its own save. */
   private tail: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly options: StorageOptions) {
     this.room = `${options.userId ?? '-'}|${options.tripId}`
-    this.locks = options.locks
+    this.life = options.life
     this.db = openDatabase().catch(() => null)
-    this.holdLock()
+    this.life.begin(options.owner)
   }
 
   async load(): Promise<{ cached: CachedRoom | null; pending: Pending[] }> {
@@ -84,7 +82,7 @@ export class IndexedDbStorage implements RoomStorage {
     const owners = new Set(all.map((each) => each.owner).filter((owner) => owner !== this.options.owner))
     const adopted: Pending[] = []
     for (const owner of owners) {
-      await this.whenGone(owner, async () => {
+      await this.life.whenGone(owner, async () => {
         for (const each of await this.takeOver(owner)) adopted.push(each)
       })
     }
@@ -109,8 +107,7 @@ export class IndexedDbStorage implements RoomStorage {
   }
 
   close(): void {
-    this.release?.()
-    this.release = null
+    this.life.end()
     void this.tail.then(async () => (await this.db)?.close())
   }
 
@@ -129,24 +126,6 @@ export class IndexedDbStorage implements RoomStorage {
     return (taken ?? []).map(({ opId, op, base, createdAt, sent }) => ({ opId, op, base, createdAt, sent }))
   }
 
-  private async whenGone(owner: string, act: () => Promise<void>): Promise<void> {
-    if (this.locks === undefined) {
-      await act()
-      return
-    }
-    await this.locks
-      .request(lockName(owner), { ifAvailable: true }, async (lock) => {
-        if (lock !== null) await act()
-      })
-      .catch(() => undefined)
-  }
-
-  /** Held as long as this page lives; the browser lets it go when the page has gone. */
-  private holdLock(): void {
-    const held = new Promise<void>((resolve) => (this.release = resolve))
-    this.locks?.request(lockName(this.options.owner), () => held).catch(() => undefined)
-  }
-
   private async attempt<T>(act: (db: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
     try {
       const db = await this.db
@@ -161,8 +140,6 @@ export class IndexedDbStorage implements RoomStorage {
     return this.tail
   }
 }
-
-const lockName = (owner: string): string => `tongyou:page:${owner}`
 
 function openDatabase(): Promise<IDBPDatabase<Schema>> {
   return openDB<Schema>(DATABASE, LAYOUT, {

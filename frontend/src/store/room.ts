@@ -10,6 +10,7 @@ import { systemClock } from '../realtime/clock'
 import { newClientId } from '../realtime/ids'
 import { RoomClient, type RoomClientOptions } from '../realtime/roomClient'
 import { initialState, type RoomState } from '../realtime/state'
+import { pageLife } from '../realtime/pages'
 import { IndexedDbStorage } from '../realtime/storage'
 
 export type RoomStore = StoreApi<RoomState>
@@ -35,14 +36,13 @@ export function openRoom(options: RoomOptions): Room {
     me: { user: userId, session: null, role: null, color: 0 },
   }))
   const clientId = options.clientId ?? newClientId()
-  const locks = globalThis.navigator?.locks
   const surroundings = options.surroundings ?? browserSurroundings
   const client = new RoomClient({
     url: options.url ?? socketUrl(),
     openSocket: options.openSocket ?? openWebSocket,
     clock: options.clock ?? systemClock,
     surroundings,
-    storage: options.storage ?? new IndexedDbStorage({ tripId, userId, owner: clientId, locks }),
+    storage: options.storage ?? new IndexedDbStorage({ tripId, userId, owner: clientId, life: pageLife() }),
     tripId,
     userId,
     clientId,
