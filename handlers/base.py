@@ -42,6 +42,7 @@ class BaseHandler(RequestHandler):
 
     def initialize(self, deps: Deps) -> None:
         self.deps = deps
+        self.set_header("Content-Security-Policy", self._policy())
 
     # --- headers ----------------------------------------------------------------------------
 
@@ -53,15 +54,18 @@ class BaseHandler(RequestHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "strict-origin-when-cross-origin")
         self.set_header("X-Frame-Options", "DENY")
-        self.set_header("Content-Security-Policy", self._policy())
+        if hasattr(self, "deps"):  # Tornado calls this once before `initialize` has run
+            self.set_header("Content-Security-Policy", self._policy())
 
     def _policy(self) -> str:
         # Older Safari does not count ws://host as 'self', so this host's sockets are named.
         host = self.request.headers.get("Host", "")
         sockets = f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+        # A tile server in the house may speak plain http, which only a plain page can show.
+        images = "https:" if self.secure else "https: http:"
         return (
             "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
-            "img-src 'self' data: blob: https:; font-src 'self' data:; worker-src 'self' blob:; "
+            f"img-src 'self' data: blob: {images}; font-src 'self' data:; worker-src 'self' blob:; "
             f"connect-src 'self'{sockets}; object-src 'none'; base-uri 'self'; form-action 'self'; "
             "frame-ancestors 'none'"
         )

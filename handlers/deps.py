@@ -18,6 +18,7 @@ from domain.accounts import Limits, timestamp
 from domain.ports import Run
 from domain.services.demo import Sample
 from handlers.proxies import TRUSTED_BY_DEFAULT, Networks
+from realtime.hub import Hub
 
 if TYPE_CHECKING:
     from handlers.sessions import SessionCache
@@ -58,17 +59,25 @@ class Features:
     demo: bool = True
     guests: bool = True
     registration: bool = True
+    tile_url: str = ""
+    tile_attribution: str = ""
 
 
 @dataclass(frozen=True)
 class Deps:
-    """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo."""
+    """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo.
+
+    `hub` None: no room socket (tests of REST alone). `allowed_origins`: origins besides the
+    request's own host that may open a socket.
+    """
 
     run: Run
     hasher: Hasher
     revoke: Revoke
     sessions: SessionCache
     dist: Path
+    hub: Hub | None = None
+    allowed_origins: frozenset[str] = frozenset()
     sample: Sample | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)

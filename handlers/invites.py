@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from domain import membership
 from domain.accounts import hash_token, later, new_id, new_token
@@ -50,13 +50,13 @@ class InviteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class InviteOffer(msgspec.Struct, frozen=True):
-    """What a link offers. `trip_id` only to those who are in already."""
+    """What a link offers. `trip_id` is there only for those who are in already."""
 
     trip_title: str
     role: InviteRole
     inviter_name: str
     member: bool
-    trip_id: str | None
+    trip_id: str | UnsetType = UNSET
 
 
 class AcceptAnswer(msgspec.Struct, frozen=True):
@@ -108,7 +108,7 @@ class InviteHandler(ApiHandler):
                 offer.role,
                 offer.inviter_name,
                 offer.member,
-                offer.trip_id if offer.member else None,
+                offer.trip_id if offer.member else UNSET,
             )
         )
 

@@ -34,12 +34,14 @@ class User(msgspec.Struct, frozen=True):
 
 
 class FeatureFlags(msgspec.Struct, frozen=True):
-    """What this installation offers."""
+    """What this installation offers. `tile_url` null: the built-in map."""
 
     assistant: bool
     demo: bool
     guests: bool
     registration: bool
+    tile_url: str | None
+    tile_attribution: str | None
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -74,6 +76,8 @@ class MeHandler(ApiHandler):
             demo=features.demo and self.deps.sample is not None,
             guests=features.guests,
             registration=features.registration,
+            tile_url=features.tile_url or None,
+            tile_attribution=features.tile_attribution or None,
         )
         user = None if self.signed_in is None else user_view(self.signed_in.user)
         self.reply(Me(user, flags))

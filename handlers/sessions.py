@@ -11,9 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 
-from domain.accounts import ResolveSession, SignedIn, hash_token
+from domain.accounts import ResolveSession, SignedIn, ValidSessions, hash_token
 from domain.ports import Run
-from domain.services.accounts import resolve_session
+from domain.services.accounts import resolve_session, valid_sessions
 
 COOKIE = "tongyou_session"
 TTL = 5.0
@@ -38,13 +38,13 @@ class SessionCache:
         self._known: OrderedDict[str, tuple[float, SignedIn]] = OrderedDict()
         self._forgotten = 0
 
-    async def resolve(self, token: str | None) -> SignedIn | None:
-        """The person who holds `token`, or None."""
+    async def resolve(self, token: str | None, fresh: bool = False) -> SignedIn | None:
+        """The person who holds `token`, or None. `fresh`: ask the database in any case."""
         if not token or len(token) > MAX_TOKEN:
             return None
         key = hash_token(token)
         cached = self._known.get(key)
-        if cached is not None and cached[0] > self._monotonic():
+        if not fresh and cached is not None and cached[0] > self._monotonic():
             return cached[1]
         before = self._forgotten
         found = await self._run(resolve_session, ResolveSession(key, self._clock()))
@@ -56,6 +56,10 @@ class SessionCache:
             if len(self._known) > MAX_CACHED:
                 self._known.popitem(last=False)
         return found
+
+    async def still_valid(self, auth_ids: set[str]) -> set[str]:
+        """Those sign-ins that have not ended: what `realtime.hub` asks for open sockets."""
+        return await self._run(valid_sessions, ValidSessions(sorted(auth_ids), self._clock()))
 
     def forget(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None:
         """Drop what is cached of ended sessions, or of a user who changed."""

@@ -6,14 +6,16 @@ does not commit. All stored values are frozen, so a shallow copy is a copy.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from domain.accounts import AuthSession, User
 from domain.errors import Conflict
-from domain.membership import Invite
+from domain.membership import Invite, TripSummary
+from domain.services.trips import summarize
+from domain.trip import TripAggregate
 
 
 @dataclass
@@ -29,11 +31,16 @@ class AccountsState:
         return AccountsState(dict(self.users), dict(self.sessions), dict(self.invites), dict(self.throttles))
 
 
-class MemoryAccountsBase:
-    """Users, sessions, throttles and invitations of one state."""
+TripSource = Callable[[], Iterable[tuple[TripAggregate, str]]]
+"""All trips of this unit of work, each with the time of its last event."""
 
-    def __init__(self, state: AccountsState) -> None:
+
+class MemoryAccounts:
+    """One unit of work's view of the accounts. `trips` feeds the list of a person's trips."""
+
+    def __init__(self, state: AccountsState, trips: TripSource = tuple) -> None:
         self._state = state
+        self._trips = trips
 
     # --- users ------------------------------------------------------------------------------
 
@@ -133,3 +140,13 @@ class MemoryAccountsBase:
             return False
         self._state.invites[invite_id] = msgspec.structs.replace(invite, revoked=True)
         return True
+
+    # --- trips ------------------------------------------------------------------------------
+
+    def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
+        mine = []
+        for trip, updated_at in self._trips():
+            member = trip.member(user_id)
+            if member is not None and trip.trip.deleted == deleted:
+                mine.append(summarize(trip, member.role, updated_at))
+        return sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)

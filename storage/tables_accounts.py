@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 from sqlalchemy.dialects import mysql
 
 from storage.metadata import metadata
+from storage.tables import OPTIONS
 
 
 def _ascii(length: int) -> String:
@@ -36,6 +37,7 @@ users = Table(
     Column("email", String(254)),
     Column("email_key", _exact(320), unique=True),
     Column("password_hash", _ascii(255)),
+    **OPTIONS,
 )
 
 auth_sessions = Table(
@@ -48,6 +50,7 @@ auth_sessions = Table(
     Column("expires_at", _ascii(24), nullable=False),
     Column("last_seen", _ascii(24), nullable=False),
     Column("user_agent", String(200), nullable=False),
+    **OPTIONS,
 )
 
 invites = Table(
@@ -64,6 +67,7 @@ invites = Table(
     Column("expires_at", _ascii(24)),
     Column("revoked", Boolean(create_constraint=False), nullable=False),
     Index("ix_invites_trip_id_created_at", "trip_id", "created_at"),
+    **OPTIONS,
 )
 
 throttles = Table(
@@ -72,4 +76,5 @@ throttles = Table(
     Column("subject", _ascii(64), primary_key=True),
     Column("bucket", BigInteger, nullable=False),
     Column("hits", Integer, nullable=False),
+    **OPTIONS,
 )

@@ -9,10 +9,8 @@ from typing import Any
 from domain.commands import RoomHead
 from domain.errors import NotFound
 from domain.events import Event, decode_event, encode_event
-from domain.membership import TripSummary
-from domain.services.trips import summarize
 from domain.trip import TripAggregate
-from storage.accounts_memory import AccountsState, MemoryAccountsBase
+from storage.accounts_memory import AccountsState, MemoryAccounts
 
 
 class Trips:
@@ -54,20 +52,6 @@ class Trips:
         raise NotImplementedError
 
 
-class Accounts(MemoryAccountsBase):
-    def __init__(self, state: AccountsState, trips: Trips) -> None:
-        super().__init__(state)
-        self._trips = trips
-
-    def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
-        mine = []
-        for trip in self._trips.trips.values():
-            member = trip.member(user_id)
-            if member is not None and trip.trip.deleted == deleted:
-                mine.append(summarize(trip, member.role, self._trips.log[trip.id][-1].at))
-        return sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)
-
-
 class MemoryRun:
     """Also the unit of work: tests look into `trips` and `accounts`."""
 
@@ -78,7 +62,10 @@ class MemoryRun:
 
     @property
     def accounts(self) -> Any:
-        return Accounts(self.state, self.trips)
+        trips: Trips = self.trips
+        return MemoryAccounts(
+            self.state, lambda: [(trip, trips.log[trip.id][-1].at) for trip in trips.trips.values()]
+        )
 
     async def __call__(self, service: Any, command: Any) -> Any:
         if self.fault is not None:

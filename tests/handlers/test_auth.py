@@ -307,3 +307,22 @@ async def test_a_new_name_reaches_every_trip(world: World) -> None:
         members = (await ann.get(f"/api/trips/{trip_id}/members")).json["members"]
         assert members[0]["name"] == "Anna Karenina"
     assert (await ann.get("/api/me")).json["user"]["name"] == "Anna Karenina"
+
+
+async def test_which_sessions_are_still_valid(world: World) -> None:
+    """What open sockets are checked against, past the cache."""
+    ann = await world.client().account("ann")
+    (mine,) = world.run.state.sessions
+    assert await world.deps.sessions.still_valid({mine, "unknown"}) == {mine}
+    await ann.post("/api/auth/logout")
+    assert await world.deps.sessions.still_valid({mine}) == set()
+
+
+async def test_a_socket_can_ask_past_the_cache(world: World) -> None:
+    ann = await world.client().account("ann")
+    token = ann.cookies[COOKIE]
+    assert await world.deps.sessions.resolve(token) is not None
+    world.run.state.sessions.clear()
+    assert await world.deps.sessions.resolve(token) is not None
+    assert await world.deps.sessions.resolve(token, fresh=True) is None
+    assert await world.deps.sessions.resolve(token) is None

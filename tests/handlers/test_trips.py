@@ -177,7 +177,6 @@ async def test_an_invitation_end_to_end(world: World) -> None:
         "role": "editor",
         "inviter_name": "Ann",
         "member": False,
-        "trip_id": None,
     }
     assert (await world.client().get(f"/api/invites/{token}")).json == offer
     bob = await world.client().guest("Bob")
