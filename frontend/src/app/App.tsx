@@ -1,0 +1,37 @@
+import { lazy, Suspense } from "react";
+import { BrowserRouter, Route, Routes } from "react-router";
+import { LoginPage, RegisterPage } from "../features/auth/AuthPages";
+import { HomePage } from "../features/home/HomePage";
+import { InvitePage } from "../features/invite/InvitePage";
+import { SettingsPage } from "../features/settings/SettingsPage";
+import { TripsPage } from "../features/trips/TripsPage";
+import { ToastHost } from "../ui/ToastHost";
+import { TooltipProvider } from "../ui/Tooltip";
+import { Crash } from "./Crash";
+import { NotFoundPage } from "./ErrorPages";
+
+const RoomPage = lazy(() => import("../features/room/RoomPage"));
+
+export function App() {
+  return (
+    <Crash>
+      <TooltipProvider>
+        <BrowserRouter>
+          <Suspense fallback={null}>
+            <Routes>
+              <Route path="/" element={<HomePage />} />
+              <Route path="/login" element={<LoginPage />} />
+              <Route path="/register" element={<RegisterPage />} />
+              <Route path="/trips" element={<TripsPage />} />
+              <Route path="/t/:tripId" element={<RoomPage />} />
+              <Route path="/invite/:token" element={<InvitePage />} />
+              <Route path="/settings" element={<SettingsPage />} />
+              <Route path="*" element={<NotFoundPage />} />
+            </Routes>
+          </Suspense>
+        </BrowserRouter>
+        <ToastHost />
+      </TooltipProvider>
+    </Crash>
+  );
+}
