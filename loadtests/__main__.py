@@ -1,0 +1,5 @@
+"""`python -m loadtests`: the benchmark."""
+
+from loadtests.bench import main
+
+main()
