@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from tornado.web import Application
 
-from handlers import auth, demo, health, history, invites, me, members, openapi, pages, trips
+from handlers import auth, demo, health, history, invites, me, members, openapi, pages, room_socket, trips
 from handlers.deps import Deps
 from handlers.routes import Route
 
@@ -37,6 +37,7 @@ def make_application(deps: Deps) -> Application:
         if route.handler is openapi.OpenApiHandler:
             given["encoded"] = encoded
         rules.append((route.pattern, route.handler, given))
+    rules += room_socket.rules(deps)
     rules += pages.rules(deps)
     settings: dict[str, Any] = {
         "xsrf_cookies": True,

@@ -188,7 +188,8 @@ class RoomSocket(WebSocketHandler):
         if refused is None:
             self.session = self.hub.session(transport, self.actor, address)
         else:
-            error = Error("connections", "there are too many connections here")
+            message = "this process takes no more connections of yours now"
+            error = Error("connections", message)
             Connection(transport).close(refused, self.hub.retry_after_ms(), error)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
