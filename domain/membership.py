@@ -121,6 +121,15 @@ class AcceptInvite(RoomCommand, frozen=True):
     at: str
 
 
+class TakeOver(RoomCommand, frozen=True):
+    """`actor` takes the place of the guest that they were on this browser."""
+
+    actor: Actor
+    guest_id: str
+    op_id: str
+    at: str
+
+
 class Accepted(msgspec.Struct, frozen=True):
     trip_id: str
     role: Role

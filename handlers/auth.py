@@ -30,8 +30,12 @@ from domain.accounts import (
     new_id,
     new_token,
 )
+from domain.commands import Actor
 from domain.errors import Conflict, Forbidden, Unauthenticated
+from domain.membership import ListTrips, TakeOver
 from domain.services import accounts as services
+from domain.services.members import take_over
+from domain.services.trips import list_trips
 from handlers.base import ApiHandler
 from handlers.me import NameText, UserAnswer, rename_in_trips, user_view
 from handlers.routes import Endpoint, Route
@@ -125,6 +129,7 @@ class LoginHandler(AuthHandler):
         fits = await hasher.verify(candidate.password_hash, body.password)
         if not fits or candidate.user_id is None or candidate.password_hash is None:
             raise Unauthenticated("the user name or the password is wrong", code="login_failed")
+        await self.take_trips_along(Actor(candidate.user_id, candidate.name))
         outdated = hasher.outdated(candidate.password_hash)
         token, session = self.new_session()
         command = FinishLogin(
@@ -142,6 +147,15 @@ class LoginHandler(AuthHandler):
         self.set_session_cookie(token)
         await self.end_sessions(done.ended)
         self.reply(UserAnswer(user_view(done.user)))
+
+    async def take_trips_along(self, account: Actor) -> None:
+        """A guest who signs in to an account that they have keeps the guest's trips."""
+        if self.signed_in is None or not self.signed_in.user.is_guest:
+            return
+        guest_id, run = self.signed_in.user.id, self.deps.run
+        for trip in await run(list_trips, ListTrips(guest_id)):
+            command = TakeOver(trip.id, account, guest_id, f"over-{new_id()}", self.deps.clock())
+            await run(take_over, command)
 
 
 class GuestHandler(AuthHandler):

@@ -23,7 +23,9 @@ _REF = "#/components/schemas/{name}"
 _UNSAFE = ("POST", "PATCH", "DELETE")
 _DESCRIPTION = """REST surface of Tongyou. Errors are `{"error": {code, message, retryable, details}}`.
 Unsafe methods need the header `X-XSRFToken` with the value of the cookie `_xsrf`, which
-`GET /api/me` sets. Live editing happens on the WebSocket `/api/socket`, see docs/PROTOCOL.md."""
+`GET /api/me` sets. Attempts to sign in, registrations, guests, samples and new trips are limited in
+fixed windows by account or address: 429 with `Retry-After`. Live editing happens on the WebSocket
+`/api/socket`, see docs/PROTOCOL.md."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:

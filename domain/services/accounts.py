@@ -160,7 +160,7 @@ def start_login(command: StartLogin, uow: UnitOfWork) -> Candidate:
     user = uow.accounts.user_by_login(key)
     if user is None:
         return Candidate(None, None)
-    return Candidate(user.id, user.password_hash)
+    return Candidate(user.id, user.password_hash, user.name)
 
 
 def finish_login(command: FinishLogin, uow: UnitOfWork) -> SessionChange:

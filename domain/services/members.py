@@ -19,10 +19,11 @@ from domain.membership import (
     ListInvites,
     ReadInvite,
     RevokeInvite,
+    TakeOver,
 )
-from domain.operations import JoinTrip
+from domain.operations import JoinTrip, RemoveMember
 from domain.ports import UnitOfWork
-from domain.services.rooms import access, join_trip
+from domain.services.rooms import access, apply, join_trip
 from domain.trip import TripAggregate
 
 MAX_INVITES = 200
@@ -110,6 +111,21 @@ def accept_invite(command: AcceptInvite, uow: UnitOfWork) -> Accepted:
     if joined is None:
         raise _no_invite()
     return Accepted(trip.id, joined.role)
+
+
+def take_over(command: TakeOver, uow: UnitOfWork) -> None:
+    """Give the guest's place in one trip, with its role, to the actor. Again is fine."""
+    user_id = command.actor.user_id
+    trip = uow.trips.lock(command.trip_id)
+    guest = trip.member(command.guest_id)
+    if user_id is None or guest is None or trip.trip.deleted:
+        return
+    current = trip.member(user_id)
+    if current is None or _RANK[current.role] < _RANK[guest.role]:
+        op = JoinTrip(name=command.actor.name, role=guest.role)
+        join_trip(uow, trip, op, user_id, f"{command.op_id}-in", command.at)
+    leave = RemoveMember(id=guest.id)
+    apply(uow, trip, leave, guest.id, f"{command.op_id}-out", trip.seq, command.at)
 
 
 def _usable(uow: UnitOfWork, token_hash: str, at: str) -> Invite:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.accounts import (
+    Limit,
+    Limits,
     clean_email,
     clean_name,
     clean_username,
@@ -80,6 +82,11 @@ def test_emails(text: str) -> None:
 def test_bad_emails(text: str) -> None:
     with pytest.raises(Invalid):
         clean_email(text)
+
+
+def test_limits_can_be_raised_together() -> None:
+    raised = Limits().times(100)
+    assert raised.login_account == Limit(1000, 900) and raised.guest_address.seconds == 3600
 
 
 def test_secrets() -> None:

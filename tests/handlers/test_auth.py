@@ -205,6 +205,22 @@ async def test_guest_becomes_an_account_and_keeps_trips(world: World) -> None:
     assert [member["name"] for member in members] == ["Gilbert"]
 
 
+async def test_a_guest_who_signs_in_takes_trips_along(world: World) -> None:
+    ann, gil = await world.client().account("ann"), await world.client().guest("Gil")
+    shared = await ann.trip("Ann's")
+    await gil.join(await ann.invite(shared, "editor"))
+    own = await gil.trip("Gil's")
+    guest_id = gil.user["id"]
+    wrong = {"login": "ann", "password": "wrong password"}
+    assert (await gil.post("/api/auth/login", wrong)).status == 401
+    assert len((await gil.get("/api/trips")).json["trips"]) == 2
+    assert (await gil.post("/api/auth/login", wrong | {"password": PASSWORD})).status == 200
+    trips = {trip["id"]: trip["role"] for trip in (await gil.get("/api/trips")).json["trips"]}
+    assert trips == {shared: "owner", own: "owner"}
+    members = (await ann.get(f"/api/trips/{own}/members")).json["members"]
+    assert [member["id"] for member in members] == [ann.user["id"]] and guest_id != ann.user["id"]
+
+
 async def test_an_account_cannot_be_registered_over(world: World) -> None:
     ann = await world.client().account("ann")
     body = {"username": "ann2", "password": PASSWORD, "name": "Ann"}
