@@ -1,0 +1,106 @@
+"""The database engine, made from one URL: SQLite, or MySQL and what speaks its protocol.
+
+Owns pool sizes, isolation and timeouts. One unit of work holds one connection in one executor
+thread, so the pool is as large as the executor. Called by the composition root, after any fork.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+
+LOCK_WAIT_SECONDS = 3
+READ_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_TIMEOUT_SECONDS = 2
+RECYCLE_SECONDS = 1800
+"""Below MySQL's wait_timeout of eight hours and what firewalls usually grant an idle connection."""
+
+WRITING = "tongyou_writing"
+"""Execution option of connections whose transaction is going to write."""
+
+
+class Database:
+    """An engine and what the units of work must know about it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.reading = engine
+        self.writing = engine.execution_options(**{WRITING: True})
+        # SQLite has one writer: threads wait here, in order, instead of polling the file.
+        self.gate: threading.Lock | None = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str, pool_size: int = 8) -> Database:
+    """Connects on first use. Raises `ValueError` for a URL that cannot be used."""
+    return Database(make_engine(url, pool_size))
+
+
+def make_engine(url: str, pool_size: int = 8) -> Engine:
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _sqlite(parsed, pool_size)
+    if backend in ("mysql", "mariadb"):
+        return _mysql(parsed, pool_size)
+    raise ValueError(f"DATABASE_URL: {backend} is not supported, use sqlite:/// or mysql+pymysql://")
+
+
+def _pool(pool_size: int) -> dict[str, Any]:
+    return {
+        "poolclass": QueuePool,
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+        # Every unit of work ends its transaction itself, on every path: no second rollback.
+        "pool_reset_on_return": None,
+    }
+
+
+def _sqlite(url: URL, pool_size: int) -> Engine:
+    if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+        raise ValueError("DATABASE_URL: an SQLite database must be a file, its threads share it")
+    engine = create_engine(
+        url, **_pool(pool_size), connect_args={"check_same_thread": False, "timeout": LOCK_WAIT_SECONDS}
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: Any) -> None:
+        # The driver begins no transaction by itself: `begin` below says which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        # In WAL mode only FULL syncs each commit: an acknowledged operation survives a power cut.
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.execute(f"PRAGMA busy_timeout = {LOCK_WAIT_SECONDS * 1000}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writing = connection.get_execution_options().get(WRITING)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+    return engine
+
+
+def _mysql(url: URL, pool_size: int) -> Engine:
+    url = url.set(drivername="mysql+pymysql").update_query_dict({"charset": "utf8mb4"})
+    return create_engine(
+        url,
+        **_pool(pool_size),
+        pool_pre_ping=True,
+        pool_recycle=RECYCLE_SECONDS,
+        isolation_level="READ COMMITTED",
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "read_timeout": READ_TIMEOUT_SECONDS,
+            "write_timeout": READ_TIMEOUT_SECONDS,
+            "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+        },
+    )

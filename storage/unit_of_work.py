@@ -1,0 +1,132 @@
+"""The unit of work over SQL: one transaction on one connection, in one thread.
+
+Owns the life of the transaction. Leaving without `commit` rolls back, on every path. `mark` and
+`drop` give each command of a group its own fate: recorded events are buffered (see
+`storage.trips_buffer`), and what `accounts` writes at once is fenced by a savepoint, made only
+when a marked command touches accounts. Made by `SqlUnits`, used by `storage.runner` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Connection, NestedTransaction
+
+from domain.accounts import AccountRepositories
+from storage.accounts_repository import SqlAccounts
+from storage.cache import AggregateCache
+from storage.engine import LOCK_WAIT_SECONDS, Database
+from storage.faults import Contention
+from storage.sql_trips import SqlTrips
+from storage.trips_buffer import Mark, Recorded
+
+
+class SqlUnitOfWork:
+    """See `storage.unit.Unit`."""
+
+    def __init__(self, database: Database, cache: AggregateCache, writing: bool) -> None:
+        self._database = database
+        self._cache = cache
+        self._writing = writing
+        self._gated = False
+        self._mark: Mark | None = None
+        self._savepoint: NestedTransaction | None = None
+        self.recorded: list[Recorded] = []
+
+    def __enter__(self) -> Self:
+        gate = self._database.gate if self._writing else None
+        if gate is not None:
+            if not gate.acquire(timeout=LOCK_WAIT_SECONDS):
+                raise Contention("the database is busy")
+            self._gated = True
+        try:
+            self._connection = self._connect()
+        except BaseException:
+            self._open_gate()
+            raise
+        self._trips = SqlTrips(self._connection, self._cache, self._writing)
+        self._accounts = SqlAccounts(self._connection)
+        return self
+
+    def _connect(self) -> Connection:
+        connection = (self._database.writing if self._writing else self._database.reading).connect()
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._writing:
+            self._trips.give_back()  # nothing was changed, so nothing is in doubt
+        try:
+            self._end()
+        finally:
+            self._open_gate()
+
+    def _end(self) -> None:
+        try:
+            if self._connection.in_transaction():
+                self._connection.rollback()
+        except Exception:
+            # A connection that cannot even roll back must not go back into the pool.
+            self._connection.invalidate()
+        finally:
+            self._connection.close()
+
+    def _open_gate(self) -> None:
+        gate = self._database.gate
+        if self._gated and gate is not None:
+            self._gated = False
+            gate.release()
+
+    @property
+    def trips(self) -> SqlTrips:
+        return self._trips
+
+    @property
+    def accounts(self) -> AccountRepositories:
+        if self._mark is not None and self._savepoint is None and self._writing:
+            self._savepoint = self._connection.begin_nested()
+        return self._accounts
+
+    def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
+        self._trips.expect(trip_id, op_ids)
+
+    def mark(self) -> None:
+        if self._savepoint is not None:
+            self._savepoint.commit()
+            self._savepoint = None
+        self._mark = self._trips.mark()
+
+    def drop(self, broken: bool) -> None:
+        if self._mark is None:
+            raise RuntimeError("drop without mark")
+        if self._savepoint is not None:
+            self._savepoint.rollback()
+            self._savepoint = None
+        self._trips.drop(self._mark)
+        if broken:
+            self._trips.distrust()
+
+    def commit(self) -> None:
+        self.recorded = self._trips.recorded()
+        self._trips.flush()
+        self._connection.commit()
+        self._trips.give_back()
+
+
+class SqlUnits:
+    """The factory: one database, one cache of aggregates."""
+
+    def __init__(self, database: Database, cache: AggregateCache | None = None) -> None:
+        self.database = database
+        self.cache = cache if cache is not None else AggregateCache()
+
+    def __call__(self, writing: bool = True) -> SqlUnitOfWork:
+        return SqlUnitOfWork(self.database, self.cache, writing)
