@@ -159,11 +159,11 @@ class NewSession(msgspec.Struct, frozen=True):
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """Who a session belongs to. `refreshed`: its expiry moved, the cookie should too."""
+    """Who a session belongs to. `stale`: it was not prolonged for a day; see `RefreshSession`."""
 
     auth_id: str
     user: User
-    refreshed: bool = False
+    stale: bool = False
 
     @property
     def actor(self) -> Actor:
@@ -172,6 +172,13 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 class ResolveSession(msgspec.Struct, frozen=True):
     token_hash: str
+    at: str
+
+
+class RefreshSession(msgspec.Struct, frozen=True):
+    """Prolong a session that is in use."""
+
+    auth_id: str
     at: str
 
 

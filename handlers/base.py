@@ -148,7 +148,8 @@ class ApiHandler(BaseHandler):
         if len(self.request.body) > MAX_BODY:
             raise HTTPError(413, reason=f"a body has at most {MAX_BODY // 1024} KiB")
         self.signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE))
-        if self.signed_in is not None and self.signed_in.refreshed:
+        if self.signed_in is not None and self.signed_in.stale:
+            await self.deps.sessions.refresh(self.signed_in)
             self.set_session_cookie(self.get_cookie(COOKIE) or "")
 
     # --- who --------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 
-from domain.accounts import ResolveSession, SignedIn, ValidSessions, hash_token
+from domain.accounts import RefreshSession, ResolveSession, SignedIn, ValidSessions, hash_token
 from domain.ports import Run
-from domain.services.accounts import resolve_session, valid_sessions
+from domain.services.accounts import refresh_session, resolve_session, valid_sessions
 
 COOKIE = "tongyou_session"
 TTL = 5.0
@@ -56,6 +56,10 @@ class SessionCache:
             if len(self._known) > MAX_CACHED:
                 self._known.popitem(last=False)
         return found
+
+    async def refresh(self, signed_in: SignedIn) -> None:
+        """Prolong a session that is in use; at most once a day each."""
+        await self._run(refresh_session, RefreshSession(signed_in.auth_id, self._clock()))
 
     async def still_valid(self, auth_ids: set[str]) -> set[str]:
         """Those sign-ins that have not ended: what `realtime.hub` asks for open sockets."""

@@ -26,6 +26,7 @@ from domain.accounts import (
     Logout,
     LogoutAll,
     NewSession,
+    RefreshSession,
     Register,
     ResolveSession,
     SessionChange,
@@ -51,7 +52,7 @@ MAX_USER_AGENT = 200
 
 
 def resolve_session(command: ResolveSession, uow: UnitOfWork) -> SignedIn | None:
-    """Who holds this token now, or None. Prolongs a session that was not prolonged today."""
+    """Who holds this token now, or None. Reads only: it runs for nearly every request."""
     session = uow.accounts.session_by_token(command.token_hash)
     if session is None or session.expires_at <= command.at:
         return None
@@ -59,9 +60,12 @@ def resolve_session(command: ResolveSession, uow: UnitOfWork) -> SignedIn | None
     if user is None:
         return None
     stale = later(session.last_seen, hours=REFRESH_AFTER_HOURS) <= command.at
-    if stale:
-        uow.accounts.touch_session(session.id, command.at, later(command.at, days=SESSION_DAYS))
-    return SignedIn(session.id, user, refreshed=stale)
+    return SignedIn(session.id, user, stale)
+
+
+def refresh_session(command: RefreshSession, uow: UnitOfWork) -> None:
+    """Let a session last its full time from now on. One that has ended stays ended."""
+    uow.accounts.touch_session(command.auth_id, command.at, later(command.at, days=SESSION_DAYS))
 
 
 def valid_sessions(command: ValidSessions, uow: UnitOfWork) -> set[str]:
