@@ -14,7 +14,7 @@ import secrets
 import unicodedata
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
@@ -183,6 +183,7 @@ class RefreshSession(msgspec.Struct, frozen=True):
 
 
 class ValidSessions(msgspec.Struct, frozen=True):
+    reads_only: ClassVar[bool] = True
     auth_ids: list[str]
     at: str
 

@@ -1,10 +1,13 @@
 """Commands on a room: what a caller asks `run(service, command)` to do.
 
 A `RoomCommand` names its trip, so that the runner can queue it in that trip's lane. Commands of
-accounts and invitations live beside their services' ports in `domain.accounts`.
+accounts and invitations live beside their services' ports in `domain.accounts`. A command whose
+service only reads says so with `reads_only`: it then runs without any write lock.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import msgspec
 
@@ -52,6 +55,7 @@ class Applied(msgspec.Struct, frozen=True):
 class OpenRoom(RoomCommand, frozen=True):
     """Read what a joining client needs: events after `since` in `epoch`, or a snapshot."""
 
+    reads_only: ClassVar[bool] = True
     actor: Actor
     since: int | None = None
     epoch: str | None = None
@@ -77,6 +81,7 @@ class RoomState(msgspec.Struct, frozen=True):
 class ReadEvents(RoomCommand, frozen=True):
     """Events with seq > `after`, oldest first, at most `limit`: how a process closes a gap."""
 
+    reads_only: ClassVar[bool] = True
     after: int
     limit: int = 500
 
@@ -96,6 +101,7 @@ class ReadHistory(RoomCommand, frozen=True):
     `record` ("stop:<id>" and so on) narrows it to one record.
     """
 
+    reads_only: ClassVar[bool] = True
     actor: Actor
     before: int | None = None
     limit: int = 50
@@ -112,4 +118,5 @@ class HistoryPage(msgspec.Struct, frozen=True):
 class ReadHeads(msgspec.Struct, frozen=True):
     """Heads of several trips at once: the check that no process was left behind."""
 
+    reads_only: ClassVar[bool] = True
     trip_ids: list[str]

@@ -6,7 +6,7 @@ and `.demo`. What happens inside a room is in `domain.commands`. Times are as in
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -76,6 +76,7 @@ class ChangeTrip(RoomCommand, frozen=True):
 
 
 class ListTrips(msgspec.Struct, frozen=True):
+    reads_only: ClassVar[bool] = True
     user_id: str
     deleted: bool = False
 
@@ -90,6 +91,7 @@ class CreateInvite(RoomCommand, frozen=True):
 
 
 class ListInvites(RoomCommand, frozen=True):
+    reads_only: ClassVar[bool] = True
     actor: Actor
 
 
@@ -99,6 +101,7 @@ class RevokeInvite(RoomCommand, frozen=True):
 
 
 class ReadInvite(msgspec.Struct, frozen=True):
+    reads_only: ClassVar[bool] = True
     token_hash: str
     actor: Actor
     at: str

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Insert, Table, bindparam, insert, select, update
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from domain.commands import RoomHead
 from domain.entities import RecordType
@@ -21,6 +22,7 @@ from domain.errors import NotFound
 from domain.trip import RecordKey, Stamps, TripAggregate
 from storage import rows
 from storage.cache import AggregateCache
+from storage.faults import Contention
 from storage.tables import days, log_records, members, operations, stops, trips
 from storage.trips_buffer import Held, TripsBuffer
 
@@ -153,7 +155,7 @@ class SqlTrips(TripsBuffer):
         if held.new or ("trip", trip.id) in changed:
             about |= rows.row_of(trip.trip, stamps.get(("trip", trip.id), {}))
         if held.new:
-            self._connection.execute(insert(trips), about | {"epoch": trip.epoch})
+            self._insert(about | {"epoch": trip.epoch})
         else:
             self._connection.execute(_TOUCH.values(**about), {"trip": trip.id})
         self._append(held, trip.id)
@@ -165,6 +167,12 @@ class SqlTrips(TripsBuffer):
                 grouped.setdefault(t, []).append(row | {"trip_id": trip.id})
         for t, found in grouped.items():
             self._connection.execute(upserts[t], found)
+
+    def _insert(self, row: dict[str, Any]) -> None:
+        try:
+            self._connection.execute(insert(trips), row)
+        except IntegrityError as error:
+            raise Contention("somebody created this trip at the same moment") from error
 
     def _append(self, held: Held, trip_id: str) -> None:
         if not held.events:
