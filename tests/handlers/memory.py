@@ -1,78 +1,43 @@
-"""`run` for handler tests: services on plain dicts, undone when they raise."""
+"""`run` for handler tests: the real runner over the in-memory unit of work."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from domain.commands import RoomHead
-from domain.errors import NotFound
-from domain.events import Event, decode_event, encode_event
-from domain.trip import TripAggregate
-from storage.accounts_memory import AccountsState, MemoryAccounts
-
-
-class Trips:
-    def __init__(self) -> None:
-        self.trips: dict[str, TripAggregate] = {}
-        self.log: dict[str, list[Event]] = {}
-
-    def lock(self, trip_id: str) -> TripAggregate:
-        if trip_id not in self.trips:
-            raise NotFound("there is no such trip")
-        return self.trips[trip_id]
-
-    read = lock
-
-    def create(self, trip: TripAggregate) -> None:
-        self.trips[trip.id] = trip
-        self.log[trip.id] = []
-
-    def record(self, trip: TripAggregate, event: Event) -> None:
-        self.log[trip.id].append(decode_event(encode_event(event)))
-
-    def seq_of(self, trip_id: str, op_id: str) -> int | None:
-        return next((event.seq for event in self.log[trip_id] if event.op_id == op_id), None)
-
-    def event(self, trip_id: str, seq: int) -> Event | None:
-        log = self.log[trip_id]
-        return log[seq - 1] if 0 < seq <= len(log) else None
-
-    def events_after(self, trip_id: str, after: int, limit: int) -> list[bytes]:
-        return [encode_event(event) for event in self.log[trip_id][after : after + limit]]
-
-    def history(self, trip_id: str, before: int | None, limit: int, record: str | None) -> list[bytes]:
-        events = [e for e in reversed(self.log[trip_id]) if before is None or e.seq < before]
-        if record is not None:
-            events = [e for e in events if any(f"{c.t}:{c.id}" == record for c in e.changes)]
-        return [encode_event(event) for event in events[:limit]]
-
-    def heads(self, trip_ids: Sequence[str]) -> list[RoomHead]:
-        raise NotImplementedError
+from domain.events import Committed
+from storage.accounts_memory import AccountsState
+from storage.runner import Runner
+from storage.unit_of_work_memory import MemoryStore, MemoryUnits
 
 
 class MemoryRun:
-    """Also the unit of work: tests look into `trips` and `accounts`."""
+    """Tests look into `state` and `heads`, read what was `published`, and set a `fault`."""
 
     def __init__(self) -> None:
-        self.trips: Any = Trips()
-        self.state = AccountsState()
+        self.store = MemoryStore()
+        self.executor = ThreadPoolExecutor(2)
+        self.published: list[tuple[str, int]] = []
         self.fault: Exception | None = None
+        self._runner = Runner(MemoryUnits(self.store), self.executor, self._publish)
 
     @property
-    def accounts(self) -> Any:
-        trips: Trips = self.trips
-        return MemoryAccounts(
-            self.state, lambda: [(trip, trips.log[trip.id][-1].at) for trip in trips.trips.values()]
-        )
+    def state(self) -> AccountsState:
+        """The accounts as they are committed now."""
+        return self.store.accounts
+
+    def heads(self) -> dict[str, Any]:
+        """(epoch, seq, deleted) of every trip."""
+        return {trip_id: stored.head for trip_id, stored in self.store.trips.items()}
+
+    def _publish(self, trip_id: str, epoch: str, events: list[Committed]) -> None:
+        self.published += [(trip_id, each.event.seq) for each in events]
 
     async def __call__(self, service: Any, command: Any) -> Any:
         if self.fault is not None:
             raise self.fault
-        before = copy.deepcopy(self.trips), self.state.copy()
-        try:
-            return service(command, self)
-        except BaseException:
-            self.trips, self.state = before
-            raise
+        return await self._runner(service, command)
+
+    async def aclose(self) -> None:
+        assert await self._runner.drain(10)
+        self.executor.shutdown()

@@ -89,6 +89,7 @@ class World:
     async def aclose(self) -> None:
         self.server.stop()
         await self.server.close_all_connections()
+        await self.run.aclose()
         self.executor.shutdown()
 
 
