@@ -171,6 +171,7 @@ class SignedIn(msgspec.Struct, frozen=True):
 
 
 class ResolveSession(msgspec.Struct, frozen=True):
+    reads_only: ClassVar[bool] = True
     token_hash: str
     at: str
 
