@@ -272,10 +272,14 @@ class Node:
     def _heads(self, command: ReadHeads) -> list[RoomHead]:
         trips = self.world.trips
         return [
-            RoomHead(i, trips[i].epoch, trips[i].seq, trips[i].deleted) for i in command.trip_ids if i in trips
+            RoomHead(i, trips[i].epoch, trips[i].seq, trips[i].deleted)
+            for i in command.trip_ids
+            if i in trips
         ]
 
-    def client(self, user_id: str | None = "ann", tab: str = "", role: AccessRole | None = "editor") -> Client:
+    def client(
+        self, user_id: str | None = "ann", tab: str = "", role: AccessRole | None = "editor"
+    ) -> Client:
         """A tab of somebody who has `role` in the trip (None: leave roles alone)."""
         if user_id is not None and role is not None:
             self.world.trip.roles.setdefault(user_id, role)
@@ -315,7 +319,9 @@ class Client:
     @property
     def messages(self) -> list[dict[str, Any]]:
         return [
-            msgspec.json.decode(payload) for data in self.transport.written for _, payload in split_frames(data)
+            msgspec.json.decode(payload)
+            for data in self.transport.written
+            for _, payload in split_frames(data)
         ]
 
     def of(self, t: str) -> list[dict[str, Any]]:
