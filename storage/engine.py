@@ -7,7 +7,6 @@ thread, so the pool is as large as the executor. Called by the composition root,
 from __future__ import annotations
 
 import sqlite3
-import threading
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
@@ -23,26 +22,8 @@ WRITING = "tongyou_writing"
 """Execution option of connections whose transaction is going to write."""
 
 
-class Database:
-    """An engine and what the units of work must know about it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.reading = engine
-        self.writing = engine.execution_options(**{WRITING: True})
-        # SQLite has one writer: threads wait here, in order, instead of polling the file.
-        self.gate: threading.Lock | None = threading.Lock() if engine.dialect.name == "sqlite" else None
-
-    def close(self) -> None:
-        self.engine.dispose()
-
-
-def open_database(url: str, pool_size: int = 8) -> Database:
-    """Connects on first use. Raises `ValueError` for a URL that cannot be used."""
-    return Database(make_engine(url, pool_size))
-
-
 def make_engine(url: str, pool_size: int = 8) -> Engine:
+    """An engine that connects on first use. Raises `ValueError` for a URL that cannot be used."""
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":

@@ -8,16 +8,17 @@ when a marked command touches accounts. Made by `SqlUnits`, used by `storage.run
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection, NestedTransaction
+from sqlalchemy import Connection, Engine, NestedTransaction
 
 from domain.accounts import AccountRepositories
 from storage.accounts_repository import SqlAccounts
 from storage.cache import AggregateCache
-from storage.engine import LOCK_WAIT_SECONDS, Database
+from storage.engine import LOCK_WAIT_SECONDS, WRITING
 from storage.faults import Contention
 from storage.sql_trips import SqlTrips
 from storage.trips_buffer import Mark, Recorded
@@ -26,9 +27,8 @@ from storage.trips_buffer import Mark, Recorded
 class SqlUnitOfWork:
     """See `storage.unit.Unit`."""
 
-    def __init__(self, database: Database, cache: AggregateCache, writing: bool) -> None:
-        self._database = database
-        self._cache = cache
+    def __init__(self, units: SqlUnits, writing: bool) -> None:
+        self._units = units
         self._writing = writing
         self._gated = False
         self._mark: Mark | None = None
@@ -36,7 +36,7 @@ class SqlUnitOfWork:
         self.recorded: list[Recorded] = []
 
     def __enter__(self) -> Self:
-        gate = self._database.gate if self._writing else None
+        gate = self._units.gate if self._writing else None
         if gate is not None:
             if not gate.acquire(timeout=LOCK_WAIT_SECONDS):
                 raise Contention("the database is busy")
@@ -46,12 +46,12 @@ class SqlUnitOfWork:
         except BaseException:
             self._open_gate()
             raise
-        self._trips = SqlTrips(self._connection, self._cache, self._writing)
+        self._trips = SqlTrips(self._connection, self._units.cache, self._writing)
         self._accounts = SqlAccounts(self._connection)
         return self
 
     def _connect(self) -> Connection:
-        connection = (self._database.writing if self._writing else self._database.reading).connect()
+        connection = (self._units.writing if self._writing else self._units.engine).connect()
         try:
             connection.begin()
         except BaseException:
@@ -80,7 +80,7 @@ class SqlUnitOfWork:
             self._connection.close()
 
     def _open_gate(self) -> None:
-        gate = self._database.gate
+        gate = self._units.gate
         if self._gated and gate is not None:
             self._gated = False
             gate.release()
@@ -122,11 +122,14 @@ class SqlUnitOfWork:
 
 
 class SqlUnits:
-    """The factory: one database, one cache of aggregates."""
+    """The factory: one engine, one cache of aggregates."""
 
-    def __init__(self, database: Database, cache: AggregateCache | None = None) -> None:
-        self.database = database
+    def __init__(self, engine: Engine, cache: AggregateCache | None = None) -> None:
+        self.engine = engine
+        self.writing = engine.execution_options(**{WRITING: True})
         self.cache = cache if cache is not None else AggregateCache()
+        # SQLite has one writer: threads wait here, in order, instead of polling the file.
+        self.gate: threading.Lock | None = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     def __call__(self, writing: bool = True) -> SqlUnitOfWork:
-        return SqlUnitOfWork(self.database, self.cache, writing)
+        return SqlUnitOfWork(self, writing)
