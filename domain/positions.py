@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from fractional_indexing import generate_n_keys_between  # type: ignore[import-untyped]
+from fractional_indexing import generate_n_keys_between
 
 MAX_KEY_LENGTH = 24
 """A longer key makes the whole list be numbered anew in the same event."""

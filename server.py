@@ -1,0 +1,320 @@
+"""The composition root: reads the settings, builds the parts, wires them, listens, drains.
+
+The only reader of the environment (and of `.env`), and the only place that chooses
+implementations. Holds no rule of its own. Run as `python server.py [serve|migrate|check]`, by
+`make run`, or by supervisord, which hands the listening socket on file descriptor 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+from dotenv import dotenv_values
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+from tornado.web import RequestHandler
+
+from domain.accounts import ValidSessions
+from domain.events import Committed
+from domain.services.accounts import valid_sessions
+from domain.services.demo import decode_sample
+from handlers import make_application
+from handlers.deps import Deps, Features, utc_now
+from handlers.passwords import Argon2Hasher
+from handlers.proxies import networks
+from handlers.sessions import SessionCache
+from realtime.broker import Broker
+from realtime.broker_memory import MemoryBroker
+from realtime.broker_redis import RedisBroker
+from realtime.hub import Hub, HubLimits
+from realtime.presence import PresenceStore
+from realtime.presence_memory import MemoryPresenceStore
+from realtime.presence_redis import RedisPresenceStore
+from realtime.publisher import Publisher
+from storage.engine import make_engine
+from storage.runner import Runner
+from storage.schema import SchemaError, check, upgrade
+from storage.unit_of_work import SqlUnits
+
+ROOT = Path(__file__).resolve().parent
+log = logging.getLogger("tongyou")
+
+
+class SettingsError(Exception):
+    """A setting is wrong or contradicts another; the message is one line for the operator."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the environment decides; the README's table has a row for each field."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: str = "var"
+    database_url: str = ""
+    redis_url: str = ""
+    processes: int = 1
+    db_pool_size: int = 8
+    max_connections: int = 10_000
+    max_connections_per_user: int = 20
+    frames_per_second: int = 50
+    trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    tile_url: str = ""
+    tile_attribution: str = ""
+    drain_seconds: int = 20
+    log_level: str = "INFO"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Settings from variables named like the fields, in capitals. Raises `SettingsError`."""
+        values: dict[str, Any] = {}
+        for field in fields(cls):
+            name = field.name.upper()
+            text = environment.get(name, "").strip()
+            if not text:
+                continue
+            values[field.name] = _number(name, text) if isinstance(field.default, int) else text
+        settings = cls(**values)
+        if not settings.database_url:
+            path = (ROOT / settings.data_dir / "tongyou.db").resolve()
+            values["database_url"] = f"sqlite:///{path}"
+            settings = cls(**values)
+        settings._check()
+        return settings
+
+    @property
+    def folder(self) -> Path:
+        """Where this installation keeps its own files."""
+        return (ROOT / self.data_dir).resolve()
+
+    def _check(self) -> None:
+        limits = {
+            "port": (0, 65535),
+            "processes": (1, 256),
+            "db_pool_size": (1, 256),
+            "drain_seconds": (1, 300),
+        }
+        limits |= {"max_connections": (1, 1_000_000), "max_connections_per_user": (1, 1_000_000)}
+        limits |= {"frames_per_second": (1, 1_000_000)}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise SettingsError(f"{name.upper()} must be from {low} to {high}")
+        if self.processes > 1 and not self.redis_url:
+            raise SettingsError(
+                "PROCESSES is more than 1, but REDIS_URL is not set: processes need Redis to hear each other"
+            )
+        if not self.database_url.startswith(("sqlite:///", "mysql+pymysql://", "mariadb+pymysql://")):
+            raise SettingsError("DATABASE_URL must start with sqlite:/// or mysql+pymysql://")
+        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
+        if self.log_level.upper() not in logging.getLevelNamesMapping():
+            raise SettingsError(f"LOG_LEVEL {self.log_level!r} is not one of DEBUG, INFO, WARNING, ERROR")
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
+
+
+def only_process(settings: Settings) -> IO[str]:
+    """Hold a lock on the data folder: without Redis, two processes would not hear each other."""
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    handle = (settings.folder / "server.lock").open("a", encoding="ascii")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise SettingsError(
+            f"another process serves {settings.folder} already; set REDIS_URL to run several"
+        ) from None
+    return handle
+
+
+def listening_sockets(settings: Settings) -> list[socket.socket]:
+    """The socket that supervisord hands on fd 0, or our own. Raises `SettingsError`."""
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(0).st_mode):
+            inherited = socket.socket(fileno=os.dup(0))
+            if inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                inherited.setblocking(False)
+                return [inherited]
+            inherited.close()
+    try:
+        return bind_sockets(settings.port, settings.host, reuse_port=bool(settings.redis_url))
+    except OSError as error:
+        raise SettingsError(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
+        ) from None
+
+
+class Server:
+    """One process: its parts, built in order and taken down in reverse."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.ready = False
+        self.stopping = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Build, listen, wait for SIGTERM or SIGINT, drain."""
+        async with AsyncExitStack() as stack:
+            await self._build(stack)
+            sockets = listening_sockets(self.settings)
+            self._http.add_sockets(sockets)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self._stop)
+            self.ready = True
+            print(f"Tongyou is ready: {_address(self.settings, sockets)}", flush=True)
+            await self.stopping.wait()
+            await self._drain()
+
+    async def _build(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        if not settings.redis_url:
+            stack.enter_context(only_process(settings))
+        engine = make_engine(settings.database_url, settings.db_pool_size)
+        stack.callback(engine.dispose)
+        await asyncio.to_thread(check, engine)
+        executor = ThreadPoolExecutor(settings.db_pool_size, "sql")
+        stack.callback(executor.shutdown)
+        hashing = ThreadPoolExecutor(2, "argon2")
+        stack.callback(hashing.shutdown)
+        self._runner = run = Runner(SqlUnits(engine), executor, self._publish)
+        broker, presence = _bus(settings)
+
+        async def still_signed_in(auth_ids: set[str]) -> set[str]:
+            return await run(valid_sessions, ValidSessions(list(auth_ids), utc_now()))
+
+        limits = HubLimits(
+            connections=settings.max_connections,
+            of_user=settings.max_connections_per_user,
+            frames_per_second=settings.frames_per_second,
+        )
+        self._hub = Hub(run, broker, presence, still_signed_in, limits=limits)
+        self._publisher = Publisher(self._hub, broker)
+        await self._hub.start()
+        stack.push_async_callback(self._hub.aclose)
+        self._listen(run, hashing)
+
+    def _listen(self, run: Runner, hashing: ThreadPoolExecutor) -> None:
+        settings = self.settings
+        trusted = networks(settings.trusted_proxies.split(","))
+        sessions = SessionCache(run, utc_now)
+        deps = Deps(
+            run=run,
+            hasher=Argon2Hasher(hashing),
+            revoke=self._hub.revoke,
+            hub=self._hub,
+            sessions=sessions,
+            dist=ROOT / "frontend" / "dist",
+            sample=decode_sample((ROOT / "domain" / "samples" / "yunnan.json").read_bytes()),
+            checks={"process": self._is_ready},
+            features=Features(tile_url=settings.tile_url, tile_attribution=settings.tile_attribution),
+            trusted_proxies=trusted,
+            log_request=_log_request,
+        )
+        application = make_application(deps)
+        self._http = HTTPServer(application, xheaders=False, max_body_size=256 * 1024)
+
+    def _publish(self, trip_id: str, epoch: str, committed: Sequence[Committed]) -> None:
+        self._publisher.publish(trip_id, epoch, committed)
+
+    async def _is_ready(self) -> str | None:
+        return None if self.ready else "draining"
+
+    def _stop(self) -> None:
+        if self.stopping.is_set():
+            log.warning("second signal: leaving at once")
+            os._exit(1)
+        self.stopping.set()
+
+    async def _drain(self) -> None:
+        """Not ready, no new connections, lanes finish, sockets leave; within `drain_seconds`."""
+        self.ready = False
+        log.info("draining")
+        self._http.stop()
+        await self._hub.drain(self.settings.drain_seconds * 0.7)
+        await self._runner.drain(self.settings.drain_seconds * 0.3)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2):
+                await self._http.close_all_connections()
+
+
+def _bus(settings: Settings) -> tuple[Broker, PresenceStore]:
+    if settings.redis_url:
+        return RedisBroker(settings.redis_url), RedisPresenceStore(settings.redis_url)
+    return MemoryBroker(), MemoryPresenceStore()
+
+
+def _address(settings: Settings, sockets: list[socket.socket]) -> str:
+    host, port = sockets[0].getsockname()[:2]
+    return f"http://{'localhost' if host in ('127.0.0.1', '::1', '0.0.0.0') else host}:{port}"
+
+
+def _log_request(handler: RequestHandler) -> None:
+    status = handler.get_status()
+    level = logging.ERROR if status >= 500 else logging.DEBUG
+    # The path only: a query or a header may hold a secret.
+    path = "/api/invites/..." if "/invite" in handler.request.path else handler.request.path
+    milliseconds = 1000 * handler.request.request_time()
+    log.log(level, "%s %s %d %.0f ms", handler.request.method, path, status, milliseconds)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0, or 2 with one line on stderr when settings or schema are wrong."""
+    parser = argparse.ArgumentParser(prog="tongyou", description="Tongyou: plan and travel together, live.")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        default="serve",
+        choices=("serve", "migrate", "check"),
+        help="serve: run one process (default); migrate: bring the database to this version's schema; "
+        "check: say whether settings and schema are right",
+    )
+    command = parser.parse_args(arguments).command
+    try:
+        given = {**dotenv_values(ROOT / ".env"), **os.environ}
+        settings = Settings.read({name: value for name, value in given.items() if value is not None})
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(
+            level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        if command == "migrate":
+            upgrade(settings.database_url)
+        elif command == "check":
+            check(make_engine(settings.database_url, 1))
+            print("Settings and schema are right.")
+        else:
+            asyncio.run(Server(settings).serve())
+    except (SettingsError, SchemaError) as error:
+        print(f"tongyou: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def cli() -> None:
+    """The console command `tongyou`."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    cli()
