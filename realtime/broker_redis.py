@@ -69,6 +69,7 @@ class RedisBroker:
         self._queued_bytes = 0
         self._queued = asyncio.Event()
         self._lost = False
+        self._executing = asyncio.Lock()
         self._tasks = Tasks(FIRST_PAUSE, LONGEST_PAUSE)
         self._on_message: OnMessage | None = None
         self._on_gap: OnGap | None = None
@@ -90,7 +91,9 @@ class RedisBroker:
         self._tasks.supervise("redis beacon", self._send_beacons)
 
     async def aclose(self) -> None:
-        await self._tasks.aclose()
+        # Not while a command is under way: its connection would be left with an answer unread.
+        async with self._executing:
+            await self._tasks.aclose()
         self._set_down()
         with contextlib.suppress(RedisError, OSError):
             await self._flush()
@@ -154,7 +157,8 @@ class RedisBroker:
                 self._queued_bytes -= len(data)
                 pipe.publish(name, data)
             try:
-                await pipe.execute()
+                async with self._executing:
+                    await pipe.execute()
             except BaseException:
                 self.dropped += size
                 self._lost = True

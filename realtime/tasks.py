@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 15.0
+CANCEL_AGAIN = 0.5
 CALM = 60.0
 """A job that ran this long starts again with the first pause."""
 
@@ -72,7 +73,9 @@ class Tasks:
     async def aclose(self) -> None:
         """Cancel every task and wait until each has ended."""
         self._closed = True
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # Client libraries have been seen to swallow a cancellation, so it is repeated.
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN)

@@ -1,9 +1,10 @@
-"""One client in one room: joining, operations, frames that are wrong. Rules R1.4, R3.1 to R3.4, R4.4, R5.1."""
+"""One client in one room: joining, operations, wrong frames. Rules R1.4, R3.1 to R3.4, R4.4, R5.1."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from realtime.session import IN_FLIGHT
 from tests.realtime.world import QUIET, RENAME, ROOM, Client, World, turns, until
 
 
-async def joining(client: Client, **more: object) -> asyncio.Task[Client]:
+async def joining(client: Client, **more: Any) -> asyncio.Task[Client]:
     """A join that waits at the node's gate."""
     task = asyncio.get_running_loop().create_task(client.join(**more))
     await turns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -57,3 +58,17 @@ async def test_closing_cancels_and_starts_nothing_more() -> None:
     await tasks.aclose()
     assert ended
     assert tasks.spawn("late", job()) is None
+
+
+async def test_a_task_that_swallows_a_cancellation_ends_all_the_same() -> None:
+    tasks = Tasks()
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    tasks.spawn("stubborn", stubborn())
+    await asyncio.sleep(0)
+    await tasks.aclose()
+    assert len(tasks) == 0

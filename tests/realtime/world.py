@@ -52,7 +52,7 @@ QUIET = Times(
 async def until(condition: Callable[[], bool], within: float = 10.0) -> None:
     """Let the loop run until `condition` holds."""
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of many objects, none of which has an event
             await asyncio.sleep(0.002)
 
 

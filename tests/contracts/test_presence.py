@@ -1,0 +1,110 @@
+"""What every presence store promises, on every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from realtime.presence import PresenceStore
+from realtime.presence_memory import MemoryPresenceStore
+from realtime.presence_redis import RedisPresenceStore
+from tests.realtime.world import until
+from tests.services.redis import Redis
+
+Make = Callable[[float], PresenceStore]
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    made: list[PresenceStore] = []
+
+    def make_store(ttl: float = 60.0) -> PresenceStore:
+        made.append(RedisPresenceStore(url, ttl=ttl) if url else MemoryPresenceStore(ttl))
+        return made[-1]
+
+    yield make_store
+    for store in made:
+        await store.aclose()
+
+
+async def eventually(store: PresenceStore, expected: dict[str, dict[str, bytes]]) -> None:
+    """Room r1 reads like this, within a bounded time."""
+    async with asyncio.timeout(10):
+        while await store.read(["r1"]) != expected:  # noqa: ASYNC110 - Redis has no event for it
+            await asyncio.sleep(0.02)
+
+
+async def test_what_was_written_is_read_by_room(make: Make) -> None:
+    store = make(60)
+    body = '["n",{"name":"小|林"}]'.encode()
+    assert await store.write([("r1", "ann.1", body), ("r1", "bob.1", b"b"), ("r2", "ann.1", b"c")], [])
+    assert await store.read(["r1", "r2", "r3"]) == {
+        "r1": {"ann.1": body, "bob.1": b"b"},
+        "r2": {"ann.1": b"c"},
+        "r3": {},
+    }
+    assert await store.read([]) == {}
+
+
+async def test_writing_again_replaces_and_removing_removes(make: Make) -> None:
+    store = make(60)
+    await store.write([("r1", "a", b"old"), ("r1", "b", b"b")], [])
+    assert await store.write([("r1", "a", b"new")], [("r1", "b"), ("r1", "unknown"), ("nowhere", "x")])
+    assert await store.read(["r1"]) == {"r1": {"a": b"new"}}
+    assert await store.write([], [])
+
+
+async def test_each_entry_expires_by_itself(make: Make) -> None:
+    store = make(0.4)
+    await store.write([("r1", "silent", b"s"), ("r1", "alive", b"a")], [])
+    async with asyncio.timeout(10):
+        while (await store.read(["r1"]) or {}).get("r1") != {"alive": b"a"}:
+            await store.write([("r1", "alive", b"a")], [])
+            await asyncio.sleep(0.05)
+    await eventually(store, {"r1": {}})
+
+
+async def test_many_entries_of_one_room(make: Make) -> None:
+    store = make(60)
+    people = [("r1", f"s{n}", b"x" * 200) for n in range(500)]
+    assert await store.write(people, [])
+    found = await store.read(["r1"])
+    assert found is not None and len(found["r1"]) == 500
+
+
+async def test_redis_away_is_not_known_never_an_error(redis_url: str, redis_server: Redis) -> None:
+    store = RedisPresenceStore(redis_url)
+    assert await store.write([("r1", "a", b"1")], [])
+    await asyncio.to_thread(redis_server.stop)
+    assert not await store.write([("r1", "a", b"1")], [])
+    assert await store.read(["r1"]) is None
+    await asyncio.to_thread(redis_server.start)
+    assert await store.write([("r1", "a", b"1")], [])
+    assert await store.read(["r1"]) == {"r1": {"a": b"1"}}
+    await store.aclose()
+
+
+async def test_redis_frozen_takes_no_longer_than_the_timeout(redis_url: str, redis_server: Redis) -> None:
+    store = RedisPresenceStore(redis_url, timeout=0.2)
+    await store.write([("r1", "a", b"1")], [])
+    redis_server.sigstop()
+    try:
+        async with asyncio.timeout(10):
+            assert await store.read(["r1"]) is None
+    finally:
+        redis_server.sigcont()
+    await eventually(store, {"r1": {"a": b"1"}})
+    await store.aclose()
+
+
+async def test_expired_fields_leave_redis_and_keys_expire_when_nobody_writes(
+    redis_url: str, redis_server: Redis
+) -> None:
+    store = RedisPresenceStore(redis_url, ttl=0.3)
+    await store.write([("r1", "a", b"1")], [])
+    assert redis_server.send("EXISTS tongyou:people:r1") == ":1"
+    await until(lambda: redis_server.send("EXISTS tongyou:people:r1") == ":0")
+    await store.aclose()
