@@ -29,11 +29,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
-from domain.accounts import ValidSessions
+from domain.accounts import Limits
 from domain.events import Committed
-from domain.services.accounts import valid_sessions
-from domain.services.demo import decode_sample
 from handlers import make_application
+from handlers.demo import load_sample
 from handlers.deps import Deps, Features, utc_now
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
@@ -77,6 +76,7 @@ class Settings:
     tile_url: str = ""
     tile_attribution: str = ""
     drain_seconds: int = 20
+    throttle_factor: int = 1
     log_level: str = "INFO"
 
     @classmethod
@@ -110,7 +110,7 @@ class Settings:
             "drain_seconds": (1, 300),
         }
         limits |= {"max_connections": (1, 1_000_000), "max_connections_per_user": (1, 1_000_000)}
-        limits |= {"frames_per_second": (1, 1_000_000)}
+        limits |= {"frames_per_second": (1, 1_000_000), "throttle_factor": (1, 1_000_000)}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise SettingsError(f"{name.upper()} must be from {low} to {high}")
@@ -198,17 +198,15 @@ class Server:
         hashing = ThreadPoolExecutor(2, "argon2")
         stack.callback(hashing.shutdown)
         self._runner = run = Runner(SqlUnits(engine), executor, self._publish)
+        self._sessions = SessionCache(run, utc_now)
         broker, presence = _bus(settings)
-
-        async def still_signed_in(auth_ids: set[str]) -> set[str]:
-            return await run(valid_sessions, ValidSessions(list(auth_ids), utc_now()))
 
         limits = HubLimits(
             connections=settings.max_connections,
             of_user=settings.max_connections_per_user,
             frames_per_second=settings.frames_per_second,
         )
-        self._hub = Hub(run, broker, presence, still_signed_in, limits=limits)
+        self._hub = Hub(run, broker, presence, self._sessions.still_valid, limits=limits)
         self._publisher = Publisher(self._hub, broker)
         await self._hub.start()
         stack.push_async_callback(self._hub.aclose)
@@ -217,22 +215,22 @@ class Server:
     def _listen(self, run: Runner, hashing: ThreadPoolExecutor) -> None:
         settings = self.settings
         trusted = networks(settings.trusted_proxies.split(","))
-        sessions = SessionCache(run, utc_now)
         deps = Deps(
             run=run,
             hasher=Argon2Hasher(hashing),
             revoke=self._hub.revoke,
             hub=self._hub,
-            sessions=sessions,
+            sessions=self._sessions,
             dist=ROOT / "frontend" / "dist",
-            sample=decode_sample((ROOT / "domain" / "samples" / "yunnan.json").read_bytes()),
+            sample=load_sample(),
             checks={"process": self._is_ready},
+            limits=Limits().times(settings.throttle_factor),
             features=Features(tile_url=settings.tile_url, tile_attribution=settings.tile_attribution),
             trusted_proxies=trusted,
             log_request=_log_request,
         )
         application = make_application(deps)
-        self._http = HTTPServer(application, xheaders=False, max_body_size=256 * 1024)
+        self._http = HTTPServer(application, xheaders=False, max_body_size=1024 * 1024)
 
     def _publish(self, trip_id: str, epoch: str, committed: Sequence[Committed]) -> None:
         self._publisher.publish(trip_id, epoch, committed)

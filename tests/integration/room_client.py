@@ -106,14 +106,17 @@ class RoomClient:
         return self
 
     async def stop(self) -> None:
-        """Close for good."""
+        """Close for good, with the handshake where the server still answers."""
         self._stopped = True
         if self.socket is not None:
-            self.socket.close()
+            self.socket.close(1000)
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            _, late = await asyncio.wait([self._task], timeout=5)
+            for task in late:
+                self.drop()
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     def drop(self) -> None:
         """Lose the connection without a close handshake; the client comes back by itself."""
@@ -184,6 +187,7 @@ class RoomClient:
         finally:
             resend.cancel()
             self.close_codes.append(self.socket.close_code)
+            self.socket.close()
             self.socket = None
             self._changed.set()
 

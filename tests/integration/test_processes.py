@@ -27,7 +27,12 @@ class Cluster:
     """Two server processes on one database and one Redis."""
 
     def __init__(self, database_url: str, redis_url: str) -> None:
-        self.settings = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "PROCESSES": "2"}
+        self.settings = {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "PROCESSES": "2",
+            "THROTTLE_FACTOR": "100",
+        }
         self.servers = [ServerProcess(self.settings), ServerProcess(self.settings)]
         self.servers[0].migrate()
         for server in self.servers:
