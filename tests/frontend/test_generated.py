@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
-from typing import get_args
+from typing import Any, get_args
 
 from domain.operations import Operation
 from realtime import close_codes, protocol
+from tests.frontend import decisions
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _generator() -> ModuleType:
+def _generator() -> Any:
     spec = importlib.util.spec_from_file_location("generate", ROOT / "frontend" / "gen" / "generate.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -50,3 +50,9 @@ def test_every_message_operation_and_close_code_is_named() -> None:
             assert f"  {tag}: '{cls.__struct_config__.tag}'\n" in text
     for row in close_codes.TABLE.values():
         assert f"  {row.code}: {{ reason: '{row.reason}', resume: {str(row.resume).lower()} }},\n" in text
+
+
+def test_the_decisions_that_predictions_are_measured_by_are_up_to_date() -> None:
+    assert decisions.TARGET.read_text(encoding="utf-8") == decisions.make(), (
+        "run: python -m tests.frontend.decisions"
+    )

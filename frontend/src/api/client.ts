@@ -113,7 +113,7 @@ export class Api {
     try {
       return await this.fetch(path, init)
     } catch (error) {
-      if (error instanceof DOMException && error.name === 'AbortError') throw error
+      if ((error as { name?: string } | null)?.name === 'AbortError') throw error
       throw new ApiError(0, 'network', 'the server could not be reached', true)
     }
   }

@@ -67,6 +67,8 @@ export class RoomClient {
   private askSnapshot = false
   private started = false
   private stopped = false
+  /** The device keeps no copy: this account may not see the room. */
+  private forgotten = false
   private saveTimer: Timer | null = null
 
   constructor(private readonly options: RoomClientOptions) {
@@ -177,7 +179,7 @@ export class RoomClient {
     if (this.saveTimer !== null) this.options.clock.clearTimeout(this.saveTimer)
     this.saveTimer = null
     const snapshot = this.document.snapshot()
-    if (snapshot === null || this.log.epoch === null || this.stopped) return
+    if (snapshot === null || this.log.epoch === null || this.stopped || this.forgotten) return
     const { role, color } = this.me
     void this.options.storage.saveRoom({ epoch: this.log.epoch, seq: this.log.seq, role, color, snapshot })
   }
@@ -283,6 +285,7 @@ export class RoomClient {
     this.askSnapshot = false
     this.status = 'ready'
     this.fromCache = false
+    this.forgotten = false
     this.people.joined(message)
     this.confirmAcknowledged()
     this.socket.joined(message.ping_interval_ms)
@@ -354,7 +357,7 @@ export class RoomClient {
     const { state, code } = this.socket.state
     if (state !== 'live') this.outbox.disconnected()
     if (state === 'offline' || state === 'closed') this.people.clear()
-    if (state === 'closed' && code !== null && FORGET.has(code)) void this.options.storage.forgetRoom()
+    if (state === 'closed' && code !== null && FORGET.has(code)) this.forget()
     if (!this.stopped) this.flush()
   }
 
@@ -395,6 +398,11 @@ export class RoomClient {
     this.me = { ...this.me, role: cached.role, color: cached.color }
     this.status = 'ready'
     this.fromCache = true
+  }
+
+  private forget(): void {
+    this.forgotten = true
+    void this.options.storage.forgetRoom()
   }
 
   private sendLive(message: ClientMessage): boolean {

@@ -141,7 +141,8 @@ export class IndexedDbStorage implements RoomStorage {
   }
 }
 
-function openDatabase(): Promise<IDBPDatabase<Schema>> {
+/** Async, so that a browser that throws at once is a rejection like any other. */
+async function openDatabase(): Promise<IDBPDatabase<Schema>> {
   return openDB<Schema>(DATABASE, LAYOUT, {
     upgrade(db) {
       db.createObjectStore('rooms', { keyPath: 'room' })

@@ -204,7 +204,11 @@ export class FakeServer {
     if (target.actor !== actor) throw new Error('forbidden')
     const changes = target.changes.flatMap((change): Change[] => {
       const back = Object.entries(change.old ?? {}).filter(([field]) => {
-        return this.stamps.get(`${change.t}:${change.id}:${field}`)?.seq === target.seq
+        const stamp = this.stamps.get(`${change.t}:${change.id}:${field}`)
+        if (stamp?.seq === target.seq) return true
+        // One's own later undo may have brought this event's value back.
+        const record = this.document.record(keyOf(change.t, change.id))
+        return stamp?.actor === actor && record !== null && same(valueOf(record, field), change.set[field])
       })
       if (back.length === 0) return []
       return [this.withOld({ t: change.t, id: change.id, set: Object.fromEntries(back) })]
