@@ -1,0 +1,75 @@
+/** One trip, live. Opens the room, shows why it cannot be shown, and otherwise lays it out. */
+import { useEffect, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { useParams } from "react-router";
+import { api } from "../../api";
+import { GonePage, NoAccessPage, NotFoundPage, ReloadPage, SignInNeededPage } from "../../app/ErrorPages";
+import { errorText, useSession } from "../../app/session";
+import { useTitle } from "../../app/useTitle";
+import { CLOSE } from "../../protocol.gen";
+import { openRoom, RoomContext, useConnection, useRoom, useStatus, useTrip, type Room } from "../../store";
+import { toast } from "../../ui/toast";
+import { RoomScreen } from "./RoomScreen";
+import { RoomSkeleton } from "./RoomSkeleton";
+import { view } from "./view";
+import "./room.css";
+import "../board/board.css";
+
+export default function RoomPage() {
+  const { tripId = "" } = useParams();
+  const session = useSession();
+  const [room, setRoom] = useState<Room | null>(null);
+  const userId = session.user?.id ?? null;
+  const known = session.status !== "loading";
+
+  useEffect(() => {
+    if (!known) return;
+    view.reset();
+    const opened = openRoom({ tripId, userId });
+    setRoom(opened);
+    return () => {
+      opened.close();
+      setRoom(null);
+    };
+  }, [tripId, userId, known]);
+
+  if (!room) return <RoomSkeleton />;
+  return (
+    <RoomContext.Provider value={room}>
+      <RoomGate />
+    </RoomContext.Provider>
+  );
+}
+
+function RoomGate() {
+  const connection = useConnection();
+  const status = useStatus();
+  const trip = useTrip();
+  const room = useRoom();
+  const { t } = useTranslation();
+  useTitle(trip?.title ?? null);
+
+  async function restore(): Promise<void> {
+    try {
+      await api.restoreTrip(room.tripId);
+      window.location.reload();
+    } catch (problem) {
+      toast(errorText(problem, t), { tone: "bad" });
+    }
+  }
+
+  if (connection.state === "closed") {
+    switch (connection.code) {
+      case CLOSE.UNAUTHENTICATED: return <SignInNeededPage />;
+      case CLOSE.FORBIDDEN: return <NoAccessPage />;
+      case CLOSE.NOT_FOUND: return <NotFoundPage />;
+      case CLOSE.GONE: return <GonePage onRestore={() => void restore()} />;
+      case CLOSE.UPGRADE: return <ReloadPage kind="upgrade" />;
+      case CLOSE.TOO_MANY: return <ReloadPage kind="tooMany" />;
+      default: return <ReloadPage kind="crash" />;
+    }
+  }
+  if (trip?.deleted) return <GonePage onRestore={() => void restore()} />;
+  if (status === "loading" || !trip) return <RoomSkeleton />;
+  return <RoomScreen />;
+}

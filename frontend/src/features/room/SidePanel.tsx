@@ -1,0 +1,29 @@
+import { X } from "lucide-react";
+import { useEffect, useRef } from "react";
+import type { ReactNode } from "react";
+import { IconButton } from "../../ui/Button";
+import { useText } from "./useText";
+
+/** The one drawer on the right. On medium screens it lies over the map. */
+export function SidePanel({ title, over, onClose, children }: { title: string; over: boolean; onClose: () => void; children: ReactNode }) {
+  const { t } = useText();
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const node = box.current;
+    if (!node) return;
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented) onClose();
+    };
+    node.addEventListener("keydown", onKey);
+    return () => node.removeEventListener("keydown", onKey);
+  }, [onClose]);
+  return (
+    <aside ref={box} className={`side-panel ${over ? "side-panel-over" : ""}`} aria-label={title} data-testid="drawer">
+      <header className="side-head">
+        <h2>{title}</h2>
+        <IconButton label={t("room.closeDrawer")} onClick={onClose} tip={false}><X size={18} aria-hidden /></IconButton>
+      </header>
+      <div className="side-body">{children}</div>
+    </aside>
+  );
+}

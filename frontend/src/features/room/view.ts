@@ -1,0 +1,97 @@
+/** What this tab looks at: never shared, never saved to the trip. Sizes are remembered per browser. */
+import { create } from "zustand";
+
+export type Drawer = "history" | "people" | null;
+export type PhoneTab = "plan" | "map" | "people" | "history";
+/** Where a new stop is being typed: a day id, `ideas`, or nowhere. */
+export type Adding = string | null;
+export const IN_IDEAS = "ideas";
+
+export interface ViewState {
+  openStop: string | null;
+  hovered: string | null;
+  selected: ReadonlySet<string>;
+  day: string | null;
+  drawer: Drawer;
+  tab: PhoneTab;
+  adding: Adding;
+  picking: string | null;
+  historyOf: { id: string; field?: string } | null;
+  dialog: "dates" | "details" | "keys" | "commands" | "mapSettings" | "leave" | null;
+  boardWidth: number;
+  dragging: readonly string[];
+  drop: { day: string | null; after: string | null } | null;
+  /** Asks the map to show something; `n` makes each request new. */
+  fit: { what: "trip" | "day" | "stop"; id: string | null; n: number };
+}
+
+const WIDTH_KEY = "tongyou.boardWidth";
+const DRAWER_KEY = "tongyou.drawer";
+export const BOARD_MIN = 360;
+export const BOARD_MAX = 560;
+
+function keptNumber(key: string, fallback: number): number {
+  const value = Number(readKey(key));
+  return Number.isFinite(value) && value >= BOARD_MIN && value <= BOARD_MAX ? value : fallback;
+}
+
+function readKey(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function keep(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // Only a convenience.
+  }
+}
+
+const fresh = (): ViewState => {
+  const drawer = readKey(DRAWER_KEY);
+  return {
+    openStop: null, hovered: null, selected: new Set(), day: null, tab: "plan", adding: null, picking: null, historyOf: null,
+    dialog: null, dragging: [], drop: null, fit: { what: "trip", id: null, n: 0 },
+    drawer: window.innerWidth >= 1180 && (drawer === "history" || drawer === "people") ? drawer : null,
+    boardWidth: keptNumber(WIDTH_KEY, 440),
+  };
+};
+
+export const useView = create<ViewState>(fresh);
+const set = useView.setState;
+
+export const view = {
+  reset: () => set(fresh(), true),
+  open: (openStop: string | null) => set({ openStop, picking: null }),
+  toggle: (id: string) => set((s) => ({ openStop: s.openStop === id ? null : id, picking: null })),
+  hover: (hovered: string | null) => set((s) => (s.hovered === hovered ? s : { hovered })),
+  setDay: (day: string | null) => set((s) => ({ day, fit: { what: day ? "day" : "trip", id: day, n: s.fit.n + 1 } })),
+  fit: (what: ViewState["fit"]["what"], id: string | null = null) => set((s) => ({ fit: { what, id, n: s.fit.n + 1 } })),
+  setTab: (tab: PhoneTab) => set({ tab }),
+  add: (adding: Adding) => set({ adding, tab: "plan" }),
+  pick: (picking: string | null) => set({ picking, ...(picking ? { tab: "map" as const } : { tab: "plan" as const }) }),
+  dialog: (dialog: ViewState["dialog"]) => set({ dialog }),
+  drag: (dragging: readonly string[], drop: ViewState["drop"] = null) => set({ dragging, drop }),
+  dropAt: (drop: ViewState["drop"]) => set({ drop }),
+  setDrawer: (drawer: Drawer) => {
+    keep(DRAWER_KEY, drawer ?? "");
+    set(drawer === "history" ? { drawer } : { drawer, historyOf: null });
+  },
+  showHistory: (id: string, field?: string) => set({ drawer: "history", tab: "history", openStop: window.innerWidth < 720 ? null : useView.getState().openStop, historyOf: field ? { id, field } : { id } }),
+  clearHistoryFilter: () => set({ historyOf: null }),
+  select: (ids: Iterable<string>) => set({ selected: new Set(ids) }),
+  toggleSelected: (id: string) => set((s) => {
+    const selected = new Set(s.selected);
+    if (!selected.delete(id)) selected.add(id);
+    return { selected };
+  }),
+  setBoardWidth: (width: number) => {
+    const boardWidth = Math.round(Math.min(BOARD_MAX, Math.max(BOARD_MIN, width)));
+    keep(WIDTH_KEY, String(boardWidth));
+    set({ boardWidth });
+  },
+};
