@@ -211,10 +211,18 @@ export class FakeServer {
         return stamp?.actor === actor && record !== null && same(valueOf(record, field), change.set[field])
       })
       if (back.length === 0) return []
-      return [this.withOld({ t: change.t, id: change.id, set: Object.fromEntries(back) })]
+      return [this.withOld(this.complete({ t: change.t, id: change.id, set: Object.fromEntries(back) }))]
     })
     if (changes.length === 0) throw new Error('changed_since')
     return changes
+  }
+
+  /** A record that comes back may be unknown to those who joined meanwhile: all of it is told. */
+  private complete(change: Change): Change {
+    const record = this.document.record(keyOf(change.t, change.id))
+    if (change.set['deleted'] !== false || record === null) return change
+    const { id: _, ...fields } = record
+    return { ...change, set: { ...fields, ...change.set }, new: true }
   }
 
   /** Whether a client's visible records are exactly the room's. */
