@@ -164,7 +164,12 @@ def idle(server: ServerProcess, api: Api, room: str, count: int = 1_000) -> floa
 
 
 def main() -> None:
-    settings = {"MAX_CONNECTIONS_PER_USER": "5000", "LOG_LEVEL": "WARNING", "FRAMES_PER_SECOND": "100000"}
+    settings = {
+        "MAX_CONNECTIONS_PER_USER": "5000",
+        "LOG_LEVEL": "WARNING",
+        "FRAMES_PER_SECOND": "100000",
+        "THROTTLE_FACTOR": "100",
+    }
     with MariaDB() as database:
         server = ServerProcess(settings | {"DATABASE_URL": database.create_database("bench")})
         server.migrate()

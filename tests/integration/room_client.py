@@ -136,6 +136,10 @@ class RoomClient:
         """Wait until every operation of ours was answered."""
         await self.until(lambda: not self.pending, within)
 
+    async def until_pending_below(self, count: int) -> None:
+        """Wait until fewer than `count` operations are unanswered."""
+        await self.until(lambda: len(self.pending) < count, 60)
+
     async def until(self, condition: Callable[[], bool], within: float = 30) -> None:
         """Wait for a condition on this client's state; TimeoutError says where it stood."""
         try:

@@ -128,7 +128,7 @@ async def work(
             sent.append(client.submit(random_edit(rng, client, n)))
         await asyncio.sleep(0)  # lets frames leave; nothing is awaited on purpose
         if n % 5 == 4:
-            await clients[n % len(clients)].until(lambda c=clients[n % len(clients)]: len(c.pending) < 40, 60)  # type: ignore[misc]
+            await clients[n % len(clients)].until_pending_below(40)
     return sent
 
 
