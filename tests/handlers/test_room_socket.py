@@ -1,0 +1,377 @@
+"""The WebSocket with real sockets: origins, wrong frames, limits, a client that never reads.
+
+Rules R5.1, R6.1, R6.2.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.web import Application
+
+from domain.commands import Actor
+from domain.errors import Unavailable
+from handlers import room_socket
+from handlers.deps import Deps
+from handlers.sessions import COOKIE
+from realtime.connection import HARD_LIMIT
+from realtime.hub import HubLimits
+from realtime.protocol import MAX_FRAME_BYTES
+from tests.handlers.raw_socket import BINARY, CLOSE, PING, PONG, RawSocket
+from tests.realtime.world import QUIET, RENAME, ROOM, Node, World, until
+
+
+class FakeSessions:
+    """Tokens are user ids. `down`: the database is away."""
+
+    down = False
+
+    async def resolve(self, token: str | None) -> Any:
+        if self.down:
+            raise Unavailable("the database is away")
+        if token is None or token == "stale":
+            return None
+
+        class SignedIn:
+            @property
+            def actor(self) -> Actor:
+                return Actor(token, str(token).title(), auth_id=f"auth-{token}")
+
+        return SignedIn()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    made.trip.roles = {"ann": "owner", "bob": "editor"}
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def node(world: World) -> Node:
+    return await world.node(QUIET, HubLimits(connections=8, of_user=3, of_address=2))
+
+
+@pytest.fixture
+def sessions() -> FakeSessions:
+    return FakeSessions()
+
+
+@pytest.fixture
+def deps(node: Node, sessions: FakeSessions) -> Deps:
+    unused = cast(Any, None)
+    return Deps(
+        run=node.run,  # type: ignore[arg-type]
+        hasher=unused,
+        revoke=node.hub.revoke,
+        sessions=cast(Any, sessions),
+        dist=Path(),
+        hub=node.hub,
+        allowed_origins=frozenset({"https://app.example"}),
+    )
+
+
+@pytest.fixture
+def app(deps: Deps) -> Application:
+    return Application(room_socket.rules(deps))
+
+
+class Dial:
+    """Connects, and closes what it has connected."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.made: list[RawSocket] = []
+
+    async def __call__(self, user: str | None = "ann", *, buffer: int = 0, **headers: str) -> RawSocket:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        given.setdefault("Origin", f"http://127.0.0.1:{self.port}")
+        if user is not None:
+            given["Cookie"] = f"{COOKIE}={user}"
+        kept = {name: value for name, value in given.items() if value}
+        self.made.append(await RawSocket.connect(self.port, kept, receive_buffer=buffer))
+        return self.made[-1]
+
+
+@pytest.fixture
+async def dial(http_server: Any, http_server_port: Any) -> AsyncIterator[Dial]:
+    made = Dial(http_server_port[1])
+    yield made
+    for connection in made.made:
+        await connection.aclose()
+
+
+# --- handshake ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 101),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1"}, 403),  # another port is another origin
+        ({"Origin": "file://127.0.0.1"}, 403),
+        ({"Origin": "http://evil.example", "Sec_Fetch_Site": "same-origin"}, 403),
+        ({"Origin": "http://trips.example", "X_Forwarded_Host": "trips.example"}, 101),
+        ({"Origin": "http://trips.example", "X_Forwarded_Host": "other.example"}, 403),
+        ({"Origin": "https://app.example"}, 101),
+        ({"Origin": ""}, 101),  # not a browser
+        ({"Origin": "", "Sec_Fetch_Site": "cross-site"}, 403),
+        ({"Origin": "", "Sec_Fetch_Mode": "websocket"}, 403),
+        ({"Sec_WebSocket_Version": "8"}, 426),
+        ({"Upgrade": "h2c"}, 400),
+    ],
+)
+async def test_the_handshake(dial: Dial, headers: dict[str, str], status: int) -> None:
+    assert (await dial(**headers)).status == status
+
+
+async def test_a_forwarded_host_counts_only_from_a_trusted_proxy(deps: Deps) -> None:
+    headers = HTTPHeaders(
+        {"Host": "inner", "Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
+    )
+    line = RequestStartLine("GET", "/api/socket", "HTTP/1.1")
+    request = HTTPServerRequest(start_line=line, headers=headers)
+    request.remote_ip = "203.0.113.9"
+    assert not room_socket.origin_allowed(request, deps)
+    request.remote_ip = "127.0.0.1"
+    assert room_socket.origin_allowed(request, deps)
+
+
+async def test_no_session_may_read_public_trips_only(dial: Dial, world: World) -> None:
+    for user in (None, "stale"):
+        stranger = await dial(user)
+        stranger.send({"t": "join", "v": 1, "room": ROOM, "client": "x"})
+        assert await stranger.end() == 4401
+        assert [m["t"] for m in stranger.messages] == ["error", "closing"]
+    world.trip.public = True
+    reader = await (await dial(None)).join()
+    assert reader.messages[0]["role"] == "spectator"
+
+
+async def test_the_database_away_is_503_before_the_handshake(dial: Dial, sessions: FakeSessions) -> None:
+    sessions.down = True
+    assert (await dial()).status == 503
+
+
+async def test_too_many_connections_of_one_user_and_of_one_address(dial: Dial, node: Node) -> None:
+    for _ in range(3):
+        await dial("ann")
+    assert await (await dial("ann")).end() == 4429
+    for _ in range(2):
+        await dial(None)
+    assert await (await dial(None)).end() == 4429
+    for _ in range(3):
+        await dial("bob")
+    full = await dial("carl")
+    assert await full.end() == 4003 and full.messages[-1]["resume"] is True
+    await dial.made[0].aclose()
+    await until(lambda: len(node.hub.sessions) == 7)
+    assert (await (await dial("ann")).join()).messages
+
+
+# --- talk ---------------------------------------------------------------------------------
+
+
+async def test_join_submit_and_see(dial: Dial) -> None:
+    ann, bob = await (await dial("ann")).join("a"), await (await dial("bob")).join("b")
+    ann.send({"t": "submit", "op_id": "op-number-1", "base": 0, "op": RENAME})
+    seen = [await one.until("events") for one in (ann, bob)]
+    assert seen[0] == seen[1] and seen[0]["events"][0]["op_id"] == "op-number-1"
+    bob.send({"t": "ping", "seq": 1})
+    assert await bob.until("pong") == {"t": "pong", "seq": 1}
+
+
+async def test_a_big_frame_arrives_whole_through_the_slow_path(dial: Dial, node: Node) -> None:
+    ann = await (await dial("ann", buffer=8192)).join()
+    transport = cast(Any, next(iter(node.hub.sessions)).connection._transport)
+    transport._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    for _ in range(40):
+        node.edit(100)
+    node.member("ann", name="x" * 200)
+    await until(lambda: transport.buffered > 0)  # the kernel took a part only
+    seqs: list[int] = []
+    while len(seqs) < 4001:
+        seqs += [event["seq"] for event in (await ann.until("events"))["events"]]
+    assert seqs == list(range(1, 4002))
+
+
+async def test_a_fragmented_message_is_one_message(dial: Dial) -> None:
+    ann = await dial()
+    raw = b'{"t":"join","v":1,"room":"trip1","client":"x"}'
+    ann.send(raw[:10], fin=False)
+    ann.send(b"are you there", PING)
+    ann.send(raw[10:], 0)
+    opcode, payload = await ann.read_frame()
+    assert (opcode, payload) == (PONG, b"are you there")
+    assert (await ann.until("joined"))["room"] == ROOM
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"not json", 4400),
+        (b'{"t":"unknown"}', 4400),
+        (b'{"t":"ping","surplus":1}', 4400),
+        (b'{"t":"ping"}\xff\xfe', 4400),
+        (b"\xed\xa0\x80", 4400),
+        (b'"' + b"x" * MAX_FRAME_BYTES + b'"', 1009),
+        (b'{"t":"join","v":99,"room":"trip1","client":"x"}', 4400),  # after the join: another client
+    ],
+)
+async def test_a_bad_frame_closes_its_socket_with_a_code_and_no_other(
+    dial: Dial, node: Node, payload: bytes, code: int
+) -> None:
+    bad, good = await (await dial("bob")).join("b"), await (await dial("ann")).join("a")
+    bad.send(payload)
+    ended = await bad.end()
+    assert ended == (4426 if b"99" in payload else code)
+    assert [m["t"] for m in bad.messages[-2:]] == ["error", "closing"]
+    assert bad.messages[-1]["code"] == ended
+    node.edit()
+    assert (await good.until("events"))["events"][0]["seq"] == 1
+
+
+async def test_binary_frames_are_refused(dial: Dial) -> None:
+    ann = await (await dial()).join()
+    ann.send(b'{"t":"ping"}', BINARY)
+    assert await ann.end() == 4400
+
+
+@pytest.mark.parametrize("opcode", [3, 7, 11])
+async def test_unknown_opcodes_and_endless_frames_end_one_connection(
+    dial: Dial, node: Node, opcode: int
+) -> None:
+    bad, huge = await (await dial("bob")).join("b"), await (await dial("ann")).join("a")
+    bad.send(b"?", opcode)
+    await bad.end()
+    huge.writer.write(b"\x81\xff" + struct.pack("!Q", 2**62) + b"mask")
+    assert await huge.end() in (1009, None)
+    await until(lambda: not node.hub.sessions)
+
+
+@pytest.mark.parametrize(
+    ("payload", "answer"),
+    [
+        (b"", 1000),
+        (struct.pack("!H", 1000), 1000),
+        (struct.pack("!H", 1001) + b"going away", 1000),
+        (struct.pack("!H", 4999), 1000),
+        (struct.pack("!H", 1005), 4400),
+        (struct.pack("!H", 1006), 4400),
+        (struct.pack("!H", 999), 4400),
+        (struct.pack("!H", 5000), 4400),
+        (struct.pack("!H", 0), 4400),
+        (b"\x03", 4400),
+    ],
+)
+async def test_a_peers_close_code_is_never_echoed(
+    dial: Dial, node: Node, payload: bytes, answer: int
+) -> None:
+    ann = await (await dial()).join()
+    ann.send(payload, CLOSE)
+    assert await ann.end() == answer
+    await until(lambda: not node.hub.sessions)
+
+
+async def test_a_close_reason_that_is_not_utf8_ends_the_connection(dial: Dial, node: Node) -> None:
+    ann = await (await dial()).join()
+    ann.send(struct.pack("!H", 1000) + b"\xff\xff", CLOSE)
+    await ann.end()
+    await until(lambda: not node.hub.sessions)
+
+
+async def test_a_flood_is_closed_with_rate(dial: Dial) -> None:
+    ann = await (await dial()).join()
+    for _ in range(300):
+        ann.send({"t": "ping"})
+    assert await ann.end() == 4002
+
+
+async def test_a_connection_that_vanishes_leaves_nothing_behind(dial: Dial, node: Node) -> None:
+    ann = await (await dial()).join()
+    ann.writer.transport.abort()
+    await until(lambda: not node.hub.sessions)
+    assert node.hub.admit("ann", "127.0.0.1") is None
+
+
+async def test_a_client_that_never_reads_is_cut_and_costs_no_more_than_its_budget(
+    dial: Dial, node: Node, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    mute = await (await dial("bob", buffer=4096)).join("b")
+    good = await (await dial("ann")).join("a")
+    mute.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    session = next(s for s in node.hub.sessions if s.actor.user_id == "bob")
+    transport = session.connection._transport
+    most = 0
+    with caplog.at_level(logging.WARNING):
+        while session in node.hub.sessions:
+            node.edit(200)
+            most = max(most, transport.buffered)
+            seqs = [event["seq"] for event in (await good.until("events"))["events"]]
+        assert seqs[-1] == world.trip.seq
+    assert session.connection.cut and node.hub.stats.cut == 1
+    assert 0 < most <= HARD_LIMIT
+    assert "never retrieved" not in caplog.text and "Traceback" not in caplog.text
+    node.edit()
+    assert (await good.until("events"))["events"][0]["seq"] == world.trip.seq
+
+
+async def test_a_peer_that_answers_no_ping_is_closed_with_its_own_code(
+    dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room_socket.RoomSocket, "ping_interval", 0.05)
+    monkeypatch.setattr(room_socket.RoomSocket, "ping_timeout", 0.05)
+    ann = await (await dial()).join()
+    assert await ann.end() == 4001
+    assert ann.messages[-1]["t"] == "closing" and ann.messages[-1]["resume"] is True
+
+
+async def test_an_exception_in_the_receiver_is_logged_and_closes(
+    dial: Dial, node: Node, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await (await dial()).join()
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(node.hub.presence, "update", explode)
+    ann.send({"t": "presence", "typing": True})
+    assert await ann.end() == 4003
+    assert ann.messages[-2]["code"] == "internal" and "a bug" in caplog.text
+
+
+async def test_signing_out_and_drain_close_open_sockets(dial: Dial, node: Node) -> None:
+    ann, bob = await (await dial("ann")).join("a"), await (await dial("bob")).join("b")
+    await node.hub.revoke(auth_ids=["auth-ann"])
+    assert await ann.end() == 4401
+    draining = asyncio.get_running_loop().create_task(node.hub.drain(5))
+    assert await bob.end() == 1012
+    await draining
+    assert "retry_after_ms" in bob.messages[-1] or bob.messages[-1]["resume"]
+    late = await dial("bob")
+    assert await late.end() == 1012
+
+
+async def test_a_peer_that_ignores_the_close_is_dropped_by_the_end_of_the_drain(
+    dial: Dial, node: Node
+) -> None:
+    mute = await (await dial()).join()
+    await node.hub.drain(0.2)
+    await until(lambda: not node.hub.sessions)
+    assert await mute.end() == 1012
+
+
+def test_without_a_hub_there_is_no_socket(deps: Deps) -> None:
+    assert room_socket.rules(replace(deps, hub=None)) == []
