@@ -90,3 +90,13 @@ export function setField(record: string, id: string, field: string, value: unkno
   }
   return null
 }
+
+const encoder = new TextEncoder()
+/** Room for the envelope around an operation. */
+const ENVELOPE_BYTES = 256
+
+/** What a `submit` of this operation weighs on the wire, about; the server cuts frames that are too big. */
+export function frameBytes(op: Operation): number {
+  const text = JSON.stringify(op)
+  return ENVELOPE_BYTES + (text.length < 8_192 ? text.length * 3 : encoder.encode(text).length)
+}

@@ -69,6 +69,26 @@ describe('order', () => {
   })
 })
 
+it('sends a long queue at a pace that the server bears, and all of it', () => {
+  const { clock, outbox, wire, sent } = make()
+  wire.live = false
+  for (let n = 0; n < 300; n += 1) outbox.add(`op${n}`, name(`s${n}`, 'x'), 0)
+  wire.live = true
+  outbox.pump()
+  const perSecond: number[] = []
+  for (let second = 0; second < 12; second += 1) {
+    const before = sent.length
+    for (let n = 0; n < 100; n += 1) {
+      clock.advance(10)
+      for (const message of [...sent]) outbox.confirm(message.op_id)
+    }
+    perSecond.push(sent.length - before)
+  }
+  expect(Math.max(...perSecond.slice(2))).toBeLessThanOrEqual(27)
+  expect(perSecond[0]).toBeLessThanOrEqual(75)
+  expect(sent.map((message) => message.op_id)).toEqual(Array.from({ length: 300 }, (_, n) => `op${n}`))
+})
+
 describe('sending again', () => {
   it('repeats what is not answered in time, with the same id and content', () => {
     const { clock, outbox, sent } = make()

@@ -11,6 +11,9 @@ import { isSetFields, mergeFields, type Reach, reachOf, sameFields, touch } from
 
 const RESEND_MS = 5_000
 const MAX_IN_FLIGHT = 16
+/** The server cuts a socket that sends more than 50 frames a second: stay well below it. */
+const RATE_PER_S = 25
+const BURST = 50
 const RETRY_BASE_MS = 500
 const RETRY_CAP_MS = 10_000
 /** Typing: how long after the last key, and at most how long after the first, a text is sent. */
@@ -49,6 +52,8 @@ export interface OutboxOptions {
 export class Outbox {
   private entries: Entry[] = []
   private timer: Timer | null = null
+  private tokens = BURST
+  private countedAt = -Infinity
 
   constructor(private readonly options: OutboxOptions) {}
 
@@ -177,6 +182,9 @@ export class Outbox {
         continue
       } else if (entry.notBefore > now) {
         wake = Math.min(wake, entry.notBefore)
+      } else if (!this.mayTransmit(now)) {
+        wake = Math.min(wake, now + Math.ceil(1_000 / RATE_PER_S))
+        break
       } else if (this.transmit(entry, now)) {
         inFlight += 1
         wake = Math.min(wake, now + RESEND_MS)
@@ -185,6 +193,15 @@ export class Outbox {
     if (wake < Infinity) {
       this.timer = this.options.clock.setTimeout(() => this.pump(), Math.max(0, wake - now))
     }
+  }
+
+  /** A long queue, as after an offline day, goes out at a steady pace. */
+  private mayTransmit(now: number): boolean {
+    this.tokens = Math.min(BURST, this.tokens + ((now - this.countedAt) / 1_000) * RATE_PER_S)
+    this.countedAt = now
+    if (this.tokens < 1) return false
+    this.tokens -= 1
+    return true
   }
 
   private transmit(entry: Entry, now: number): boolean {

@@ -184,6 +184,16 @@ describe('own operations', () => {
     expect(server.log).toHaveLength(1)
   })
 
+  it('are refused here when a frame could not hold them', async () => {
+    const { clock, server } = makeServer()
+    const ann = await enter(server, 'ann')
+    const links = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`l${n}`, { url: `https://x.org/${'路'.repeat(1_500)}`, title: '' }]))
+    ann.client.submit({ kind: 'stop.set_fields', id: 'a', fields: { links } })
+    clock.advance(100)
+    expect(ann.state).toMatchObject({ failures: [{ code: 'too_big' }], connection: { state: 'live', pendingCount: 0 } })
+    expect(server.received.some((message) => message.t === 'submit')).toBe(false)
+  })
+
   it('can be discarded after a refusal', async () => {
     const { clock, server } = makeServer()
     const ann = await enter(server, 'ann')

@@ -7,7 +7,7 @@
  * `Conflicts`, `Glows`, `People`. Created by the store; free of React.
  */
 import {
-  CLOSE, type ClientMessage, type Joined, type MoveCursor, type Operation, type Rejected, type RoomEvent,
+  CLOSE, type ClientMessage, type Joined, MAX_FRAME_BYTES, type MoveCursor, type Operation, type Rejected, type RoomEvent,
   type ServerMessage, type SetPresence, VERSION,
 } from '../protocol.gen'
 import { type Clock, type Timer, within } from './clock'
@@ -17,7 +17,7 @@ import { Failures } from './failures'
 import { Glows } from './glow'
 import { newClientId, newOpId } from './ids'
 import { RoomLog } from './log'
-import type { SetFields } from './operations'
+import { frameBytes, type SetFields } from './operations'
 import { Outbox, type Pending } from './outbox'
 import { predict } from './predict'
 import { OwnPresence, People } from './presence'
@@ -187,6 +187,12 @@ export class RoomClient {
   // --- own operations -----------------------------------------------------------------------
 
   private submitAs(op: Operation, typing: boolean): string {
+    if (frameBytes(op) > MAX_FRAME_BYTES) {
+      const opId = newOpId()
+      this.failures.add(opId, op, 'too_big', 'this is too much at once', { limit: MAX_FRAME_BYTES })
+      this.flush()
+      return opId
+    }
     const { opId, merged } = this.enqueue(op, typing)
     if (!merged) this.undoStack.submitted(opId, op)
     this.flush()
