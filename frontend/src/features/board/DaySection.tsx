@@ -1,0 +1,140 @@
+import { useDroppable } from "@dnd-kit/core";
+import { ArrowDown, ArrowUp, MapPinned, MoreHorizontal, StickyNote, Trash2 } from "lucide-react";
+import { memo } from "react";
+import { useTranslation } from "react-i18next";
+import { useShallow } from "zustand/react/shallow";
+import { formatDate } from "../../i18n/format";
+import { MAX_LENGTH } from "../../protocol.gen";
+import { useCanEdit, useDay, useGlow, useRoom, useRoomClient, useRoomState, useStopIds } from "../../store";
+import { IconButton } from "../../ui/Button";
+import { Editable } from "../../ui/Editable";
+import { Menu, MenuItem, MenuLine } from "../../ui/Menu";
+import { toast } from "../../ui/toast";
+import { Held } from "../presence/Held";
+import { RowFaces } from "../presence/RowFaces";
+import { sumCosts, useDayMark } from "../room/itinerary";
+import { useColorOf, useReporter } from "../room/presence";
+import { useText } from "../room/useText";
+import { useView, view } from "../room/view";
+import { AddStop } from "./AddStop";
+import { gapId } from "./dnd";
+import { StopRow } from "./StopRow";
+
+export const DaySection = memo(function DaySection({ id }: { id: string }) {
+  const day = useDay(id);
+  const mark = useDayMark(id);
+  const stopIds = useStopIds(id);
+  const canEdit = useCanEdit();
+  const { t } = useTranslation();
+  const glow = useGlow(id);
+  const author = useColorOf(glow?.author ?? null);
+  const adding = useView((s) => s.adding === id);
+  const focused = useView((s) => s.day === id);
+  if (!day) return null;
+  return (
+    <section
+      className={`day ${focused ? "day-focused" : ""} ${glow ? "glow" : ""}`}
+      data-testid={`day-${id}`} data-day={mark.color} data-day-id={id} data-anchor={id} data-who={glow ? author % 8 : undefined}
+      aria-label={mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}
+    >
+      <DayHead id={id} />
+      <DayNotes id={id} />
+      <ol className="stops">
+        {stopIds.map((stopId, n) => <StopRow key={stopId} id={stopId} n={n + 1} />)}
+      </ol>
+      {stopIds.length === 0 && !adding ? <p className="day-empty">{t("day.empty")}</p> : null}
+      {canEdit ? <AddStop list={id} open={adding} /> : null}
+    </section>
+  );
+});
+
+function DayHead({ id }: { id: string }) {
+  const { t, language, costs } = useText();
+  const day = useDay(id);
+  const mark = useDayMark(id);
+  const canEdit = useCanEdit();
+  const client = useRoomClient();
+  const reporter = useReporter();
+  const { setNodeRef } = useDroppable({ id: gapId({ day: id, after: null }), data: { day: id, after: null } });
+  const dropHere = useView((s) => s.drop !== null && s.drop.day === id && s.drop.after === null);
+  const currency = useRoomState((s) => s.trip?.currency ?? "CNY");
+  const cost = useRoomState((s) => costs(sumCosts((s.stopIds.get(id) ?? []).map((each) => s.stops.get(each)), currency)));
+  if (!day) return null;
+  return (
+    <header ref={setNodeRef} className={`day-head ${dropHere ? "drop-after" : ""}`}>
+      <span className="day-block num" aria-hidden>{mark.n > 0 ? mark.n : "–"}</span>
+      <div className="day-words">
+        <h2 className="day-title">
+          <span className="vh">{mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}{day.title ? `: ${day.title}` : ""}</span>
+          <Held t="day" id={id} field="title">
+            <Editable
+              value={day.title} label={t("day.title", { n: mark.n })} readOnly={!canEdit} placeholder={t("day.titlePlaceholder")} maxLength={MAX_LENGTH.day.title}
+              onEditing={(what) => reporter.field({ t: "day", id, field: "title" }, what)}
+              onCommit={(title) => client.submit({ kind: "day.set_fields", id, fields: { title } })}
+            />
+          </Held>
+        </h2>
+        <p className="day-date num">
+          <span>{day.date ? formatDate(day.date, language) : mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}</span>
+          {cost ? <span>{cost}</span> : null}
+        </p>
+      </div>
+      <RowFaces t="day" id={id} />
+      <DayMenu id={id} />
+    </header>
+  );
+}
+
+function DayNotes({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const notes = useRoomState((s) => s.days.find((day) => day.id === id)?.notes ?? "");
+  const canEdit = useCanEdit();
+  const client = useRoomClient();
+  const reporter = useReporter();
+  const wanted = useView((s) => s.adding === `notes:${id}`);
+  if (!notes && !wanted) return null;
+  return (
+    <div className="day-notes">
+      <Held t="day" id={id} field="notes">
+        <Editable
+          multiline value={notes} label={t("day.notes")} readOnly={!canEdit} placeholder={t("day.notesPlaceholder")} maxLength={MAX_LENGTH.day.notes} autoFocus={wanted}
+          onEditing={(what) => {
+            reporter.field({ t: "day", id, field: "notes" }, what);
+            if (what === "blur" && wanted) view.add(null);
+          }}
+          onCommit={(text) => client.submit({ kind: "day.set_fields", id, fields: { notes: text } })}
+        />
+      </Held>
+    </div>
+  );
+}
+
+function DayMenu({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const mark = useDayMark(id);
+  const canEdit = useCanEdit();
+  const { client } = useRoom();
+  const [before, twoBefore, after] = useRoomState(useShallow((s) => {
+    const ids = s.days.map((day) => day.id);
+    const at = ids.indexOf(id);
+    return [ids[at - 1] ?? null, ids[at - 2] ?? null, ids[at + 1] ?? null];
+  }));
+  const remove = () => {
+    client.submit({ kind: "day.remove", id });
+    toast(t("day.removed"), { action: { label: t("common.undo"), run: () => client.undo() } });
+  };
+  return (
+    <Menu trigger={<IconButton className="row-menu" label={t("day.menu", { n: mark.n })} tip={false}><MoreHorizontal size={18} aria-hidden /></IconButton>}>
+      <MenuItem icon={<MapPinned size={16} />} onSelect={() => { view.setDay(id); view.setTab("map"); }}>{t("day.fit")}</MenuItem>
+      {canEdit ? (
+        <>
+          <MenuItem icon={<StickyNote size={16} />} onSelect={() => window.setTimeout(() => view.add(`notes:${id}`))}>{t("day.addNotes")}</MenuItem>
+          <MenuItem icon={<ArrowUp size={16} />} disabled={before === null} onSelect={() => client.submit({ kind: "day.move", id, after: twoBefore })}>{t("day.moveUp")}</MenuItem>
+          <MenuItem icon={<ArrowDown size={16} />} disabled={after === null} onSelect={() => client.submit({ kind: "day.move", id, after })}>{t("day.moveDown")}</MenuItem>
+          <MenuLine />
+          <MenuItem danger icon={<Trash2 size={16} />} onSelect={remove}>{t("day.remove")}</MenuItem>
+        </>
+      ) : null}
+    </Menu>
+  );
+}

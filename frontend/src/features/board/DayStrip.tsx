@@ -1,0 +1,52 @@
+import { useEffect, useRef } from "react";
+import { useRoomState } from "../../store";
+import { formatDate, formatDay } from "../../i18n/format";
+import { useDayMark, useDayGroups } from "../room/itinerary";
+import { useText } from "../room/useText";
+import { useView, view } from "../room/view";
+
+export function scrollToDay(id: string): void {
+  document.querySelector(`[data-testid="day-${CSS.escape(id)}"]`)?.scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+/** Days at a glance: choose one to bring it up on board and map. */
+export function DayStrip() {
+  const { t } = useText();
+  const { planned } = useDayGroups();
+  const current = useView((s) => s.day);
+  const tab = useView((s) => s.tab);
+  if (planned.length < 2) return null;
+  return (
+    <nav className="day-strip" aria-label={t("room.plan")}>
+      <button type="button" className="day-chip day-chip-all" aria-pressed={current === null} onClick={() => view.setDay(null)}>{t("common.all")}</button>
+      {planned.map((id) => <DayChip key={id} id={id} on={current === id} scroll={tab === "plan"} />)}
+    </nav>
+  );
+}
+
+function DayChip({ id, on, scroll }: { id: string; on: boolean; scroll: boolean }) {
+  const { t, language } = useText();
+  const mark = useDayMark(id);
+  const date = useRoomState((s) => s.days.find((day) => day.id === id)?.date ?? null);
+  const chip = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (on) chip.current?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [on]);
+  return (
+    <button
+      ref={chip}
+      type="button"
+      className="day-chip num"
+      data-day={mark.color}
+      aria-pressed={on}
+      aria-label={date ? `${t("room.goToDay", { n: mark.n })}, ${formatDate(date, language)}` : t("room.goToDay", { n: mark.n })}
+      onClick={() => {
+        view.setDay(on ? null : id);
+        if (scroll && !on) scrollToDay(id);
+      }}
+    >
+      <b>{mark.n}</b>
+      {date ? <span>{formatDay(date, language)}</span> : null}
+    </button>
+  );
+}

@@ -1,0 +1,67 @@
+import { ArrowRightLeft, CheckSquare, History, MapPin, MoreHorizontal, Trash2 } from "lucide-react";
+import { useCanEdit, useDays, useRoom, useStop, useTrip } from "../../store";
+import { IconButton } from "../../ui/Button";
+import { Menu, MenuItem, MenuLine, SubMenu } from "../../ui/Menu";
+import { toast } from "../../ui/toast";
+import { dayMarks, hasPlace } from "../room/itinerary";
+import { useText } from "../room/useText";
+import { view } from "../room/view";
+
+/** Days and ideas as places to move to. */
+export function MoveTargets({ onMove }: { onMove: (day: string | null) => void }) {
+  const { t, dayName } = useText();
+  const days = useDays();
+  const trip = useTrip();
+  const marks = dayMarks(days, trip);
+  return (
+    <>
+      {days.map((day) => {
+        const mark = marks.get(day.id) ?? { n: 0, color: 0 };
+        return <MenuItem key={day.id} icon={<span className="menu-dot" data-day={mark.color} />} onSelect={() => onMove(day.id)}>{dayName(day, mark)}</MenuItem>;
+      })}
+      <MenuItem icon={<span className="menu-dot" data-day="0" />} onSelect={() => onMove(null)}>{t("stop.toIdeas")}</MenuItem>
+    </>
+  );
+}
+
+export function useStopActions() {
+  const { client, store } = useRoom();
+  const { t, name } = useText();
+  return {
+    move(ids: string[], day: string | null): void {
+      const last = (store.getState().stopIds.get(day ?? "") ?? []).filter((id) => !ids.includes(id)).at(-1) ?? null;
+      for (let n = 0; n < ids.length; n += 100) {
+        const part = ids.slice(n, n + 100);
+        client.submit({ kind: "stop.move", ids: part, day, after: n === 0 ? last : (ids[n - 1] ?? null) });
+      }
+    },
+    remove(ids: string[]): void {
+      const stops = store.getState().stops;
+      const text = ids.length === 1 ? t("stop.removed", { name: name(stops.get(ids[0] ?? "")) }) : t("stop.removedMany", { count: ids.length });
+      for (const id of ids) client.submit({ kind: "stop.remove", id });
+      toast(text, { action: { label: t("common.undo"), run: () => ids.forEach((id) => client.submit({ kind: "stop.restore", id })) } });
+    },
+  };
+}
+
+export function StopMenu({ id }: { id: string }) {
+  const { t, name } = useText();
+  const stop = useStop(id);
+  const canEdit = useCanEdit();
+  const actions = useStopActions();
+  if (!stop) return null;
+  return (
+    <Menu trigger={<IconButton className="row-menu" label={t("stop.menu", { name: name(stop) })} tip={false}><MoreHorizontal size={17} aria-hidden /></IconButton>}>
+      {hasPlace(stop) ? <MenuItem icon={<MapPin size={16} />} onSelect={() => { view.setTab("map"); view.fit("stop", id); }}>{t("day.fit")}</MenuItem> : null}
+      <MenuItem icon={<History size={16} />} onSelect={() => view.showHistory(id)}>{t("stop.history")}</MenuItem>
+      {canEdit ? (
+        <>
+          <MenuItem icon={<CheckSquare size={16} />} onSelect={() => view.toggleSelected(id)}>{t("stop.select")}</MenuItem>
+          <SubMenu icon={<ArrowRightLeft size={16} />} label={t("stop.moveTo")}><MoveTargets onMove={(day) => actions.move([id], day)} /></SubMenu>
+          <MenuLine />
+          <MenuItem danger icon={<Trash2 size={16} />} onSelect={() => actions.remove([id])}>{t("common.remove")}</MenuItem>
+        </>
+      ) : null}
+    </Menu>
+  );
+}

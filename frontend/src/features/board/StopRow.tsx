@@ -1,0 +1,135 @@
+/** One stop of the board: a line to read, and on wide screens the editor that opens beneath it. */
+import { useDraggable, useDroppable } from "@dnd-kit/core";
+import { Check, GripVertical } from "lucide-react";
+import { memo, useCallback } from "react";
+import type { MouseEvent } from "react";
+import { usePhone } from "../../app/useMedia";
+import { formatDistance, formatDuration, formatMoney, pickNames } from "../../i18n/format";
+import type { Stop } from "../../protocol.gen";
+import { useCanEdit, useEditors, useGlow, usePending, useRoom, useRoomState, useStop } from "../../store";
+import { RowFaces } from "../presence/RowFaces";
+import { boardOrder, useDayMark, useLeg } from "../room/itinerary";
+import { useColorOf } from "../room/presence";
+import { useText } from "../room/useText";
+import { useView, view } from "../room/view";
+import { gapId } from "./dnd";
+import { KindIcon } from "./kinds";
+import { StopEditor } from "./StopEditor";
+import { StopMenu } from "./StopMenu";
+
+export const StopRow = memo(function StopRow({ id, n }: { id: string; n: number }) {
+  const { t, name } = useText();
+  const stop = useStop(id);
+  const phone = usePhone();
+  const canEdit = useCanEdit();
+  const open = useView((s) => s.openStop === id);
+  const lit = useView((s) => s.hovered === id);
+  const selected = useView((s) => s.selected.has(id));
+  const lifted = useView((s) => s.dragging.includes(id));
+  const dropHere = useView((s) => s.drop !== null && s.drop.after === id);
+  const glow = useGlow(id);
+  const author = useColorOf(glow?.author ?? null);
+  const editors = useEditors("stop", id);
+  const mark = useDayMark(stop?.day_id ?? null);
+  const editing = open && !phone;
+  const gap = { day: stop?.day_id ?? null, after: id };
+  const { setNodeRef: dropRef } = useDroppable({ id: gapId(gap), data: gap });
+  const { setNodeRef: dragRef, setActivatorNodeRef, listeners, attributes } = useDraggable({ id, disabled: !canEdit || editing });
+  const setRef = useCallback((node: HTMLElement | null) => { dropRef(node); dragRef(node); }, [dropRef, dragRef]);
+  if (!stop) return null;
+  const holder = editors[0];
+  const classes = [
+    "stop", `stop-${stop.status}`, editing ? "stop-editing" : "", lit ? "stop-lit" : "", selected ? "stop-selected" : "",
+    lifted ? "stop-lifted" : "", dropHere ? "drop-after" : "", glow ? "glow" : "", holder ? "stop-held" : "",
+  ];
+  return (
+    <li
+      ref={setRef}
+      className={classes.join(" ")}
+      data-testid={`stop-${id}`} data-stop={id} data-anchor={id} data-day={mark.color}
+      data-who={glow ? author % 8 : holder ? holder.color % 8 : undefined}
+      onPointerEnter={(e) => { if (e.pointerType === "mouse") view.hover(id); }}
+      onPointerLeave={() => view.hover(null)}
+      {...(canEdit && !editing ? listeners : {})}
+    >
+      <Leg id={id} />
+      <Line stop={stop} n={n} open={open} />
+      {canEdit ? (
+        <button
+          type="button" ref={setActivatorNodeRef} className="stop-grip" {...attributes} role="button"
+          aria-label={t("stop.drag", { name: name(stop) })} tabIndex={0} hidden={editing}
+        >
+          <GripVertical size={15} aria-hidden />
+        </button>
+      ) : null}
+      <StopMenu id={id} />
+      {editing ? <StopEditor id={id} /> : null}
+    </li>
+  );
+});
+
+function Leg({ id }: { id: string }) {
+  const { t, language } = useText();
+  const km = useLeg(id);
+  if (km === null) return null;
+  const text = formatDistance(km, language);
+  return <p className="leg num"><span className="vh">{t("stop.between", { km: text })}</span><span aria-hidden>{text}</span></p>;
+}
+
+function Line({ stop, n, open }: { stop: Stop; n: number; open: boolean }) {
+  const { t, language, name } = useText();
+  const room = useRoom();
+  const names = pickNames(stop.name, stop.name_alt, language);
+  const pending = usePending(stop.id);
+  const currency = useRoomState((s) => s.trip?.currency ?? "CNY");
+  const tripZone = useRoomState((s) => s.trip?.time_zone);
+  const firstNote = stop.notes.split("\n").find((line) => line.trim()) ?? "";
+
+  function onClick(event: MouseEvent): void {
+    if (event.ctrlKey || event.metaKey) {
+      view.toggleSelected(stop.id);
+      return;
+    }
+    if (event.shiftKey) {
+      selectRange(stop.id);
+      return;
+    }
+    if (useView.getState().selected.size > 0 && window.matchMedia("(pointer: coarse)").matches) view.toggleSelected(stop.id);
+    else view.toggle(stop.id);
+  }
+  function selectRange(to: string): void {
+    const order = boardOrder(room.store.getState());
+    const { selected } = useView.getState();
+    const anchor = order.findIndex((id) => selected.has(id));
+    const at = order.indexOf(to);
+    const [from, until] = anchor === -1 ? [at, at] : [Math.min(anchor, at), Math.max(anchor, at)];
+    view.select([...selected, ...order.slice(from, until + 1)]);
+  }
+
+  return (
+    <div className="stop-line">
+      <span className="stop-time num">
+        {stop.start_time ? <b>{stop.start_time}</b> : null}
+        {stop.end_time ? <span>{stop.end_time}</span> : stop.duration_min && stop.start_time ? <span>{formatDuration(stop.duration_min, language)}</span> : null}
+      </span>
+      <span className="stop-num num" aria-hidden>{stop.status === "done" ? <Check size={14} strokeWidth={3} /> : n > 0 ? n : <KindIcon kind={stop.kind} size={13} />}</span>
+      <div className="stop-words">
+        <p className="stop-name">
+          <button type="button" className="stop-open" aria-expanded={open} aria-label={t("stop.open", { name: name(stop) })} onClick={onClick}>
+            {n > 0 ? <span className="stop-kind"><KindIcon kind={stop.kind} /></span> : null}
+            <span className="stop-main">{names.main || t("stop.unnamed")}</span>
+          </button>
+        </p>
+        {names.other ? <p className="stop-alt">{names.other}</p> : null}
+        {firstNote && !open ? <p className="stop-note">{firstNote}</p> : null}
+      </div>
+      <div className="stop-side">
+        <RowFaces t="stop" id={stop.id} />
+        {stop.cost_amount !== null ? <span className="stop-cost num">{formatMoney(stop.cost_amount, stop.cost_currency ?? currency, language)}</span> : null}
+        {stop.status === "booked" || stop.status === "cancelled" || (stop.status === "idea" && n > 0) ? <span className={`badge badge-${stop.status}`}>{t(`status.${stop.status}`)}</span> : null}
+        {stop.time_zone && stop.time_zone !== tripZone && stop.start_time ? <span className="stop-zone">{stop.time_zone.split("/").at(-1)?.replaceAll("_", " ")}</span> : null}
+        {pending ? <span className="pending-dot" role="img" aria-label={t("stop.waiting")} title={t("stop.waiting")} /> : null}
+      </div>
+    </div>
+  );
+}
