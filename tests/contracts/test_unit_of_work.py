@@ -19,6 +19,7 @@ from domain.events import decode_event
 from domain.operations import (
     AddDay,
     AddStop,
+    AnyOperation,
     CreateTrip,
     DayFields,
     DeleteTrip,
@@ -109,8 +110,8 @@ def test_loaded_equals_absorbed(store: Store) -> None:
     trip_id = make_trip(ours)
     with theirs(False) as unit:
         days = [day.id for day in unit.trips.read(trip_id).live_days()]
-    links = {"l1": Link(url="https://example.org/大理", title=TEXT)}
-    ops = [
+    links: dict[str, Link | None] = {"l1": Link(url="https://example.org/大理", title=TEXT)}
+    ops: list[AnyOperation] = [
         _add("s1", TEXT, day=days[0]),
         _add("s2", "B", day=days[0], after="s1"),
         AddStop("s3", StopFields(name="C", lat=25.6, lng=-100.2, cost_amount=10**14, links=links), days[1]),

@@ -1,0 +1,491 @@
+"""The runner: groups, fates, cancellation, retries, order of publication, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import pymysql.err
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from domain.accounts import CreateGuest, NewSession
+from domain.commands import Applied, ApplyOperation, OpenRoom, ReadEvents, ReadHeads, RoomCommand
+from domain.errors import Conflict, Forbidden, NotFound, Unavailable
+from domain.events import Committed, decode_event
+from domain.operations import AddStop, DeleteTrip, SetStopFields, StopFields
+from domain.ports import UnitOfWork
+from domain.services.accounts import add_guest
+from domain.services.rooms import apply_operation, open_room, read_events, read_heads
+from storage import runner as subject
+from storage.runner import Runner
+from storage.unit import Unit, UnitFactory
+from storage.unit_of_work_memory import MemoryUnits
+from tests.storage.support import AT, Store, command, make_trip
+
+
+def mysql_error(code: int) -> OperationalError:
+    return OperationalError("UPDATE", {}, pymysql.err.OperationalError(code, "injected"))
+
+
+class Faulty:
+    """A factory whose units fail as told: `at` names a moment, `errors` are raised in turn."""
+
+    def __init__(self, units: UnitFactory) -> None:
+        self.units = units
+        self.errors: dict[str, list[Exception | None]] = {}
+        self.begun = 0
+
+    def __call__(self, writing: bool) -> Unit:
+        self.begun += 1
+        return _FaultyUnit(self, self.units(writing))
+
+    def fail(self, at: str) -> None:
+        waiting = self.errors.get(at)
+        error = waiting.pop(0) if waiting else None
+        if error is not None:
+            raise error
+
+
+class _FaultyUnit:
+    def __init__(self, owner: Faulty, unit: Unit) -> None:
+        self._owner = owner
+        self._unit = unit
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._unit, name)
+
+    def __enter__(self) -> Self:
+        self._owner.fail("begin")
+        self._unit.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unit.__exit__(kind, error, trace)
+
+    def commit(self) -> None:
+        self._owner.fail("before commit")
+        self._unit.commit()
+        self._owner.fail("after commit")
+
+
+class World:
+    """A runner over one store, with faults, and what it published."""
+
+    def __init__(self, units: UnitFactory, **limits: int) -> None:
+        self.units = Faulty(units)
+        self.executor = ThreadPoolExecutor(4)
+        self.published: list[tuple[str, int]] = []
+        self.bodies: list[bytes] = []
+        self.run = Runner(self.units, self.executor, self._publish, **limits)
+        self.trip = make_trip(units)
+
+    def _publish(self, trip_id: str, epoch: str, events: list[Committed]) -> None:
+        assert epoch == "epoch-1"
+        self.published += [(trip_id, done.event.seq) for done in events]
+        self.bodies += [done.body for done in events]
+
+    @property
+    def seqs(self) -> list[int]:
+        return [seq for trip_id, seq in self.published if trip_id == self.trip]
+
+    def add(self, stop_id: str, **more: Any) -> asyncio.Task[Applied]:
+        op = AddStop(stop_id, StopFields(name=stop_id))
+        return self.apply(command(self.trip, op, **more))
+
+    def apply(self, made: ApplyOperation) -> asyncio.Task[Applied]:
+        async def submit() -> Applied:
+            return await self.run(apply_operation, made)
+
+        return asyncio.get_running_loop().create_task(submit())
+
+    async def log(self) -> list[int]:
+        bodies = await self.run(read_events, ReadEvents(self.trip, after=2))
+        return [decode_event(body).seq for body in bodies]
+
+    async def hold(self) -> Callable[[], None]:
+        """Occupy the trip's lane with a command that waits; returns what lets it go."""
+        begun, go = threading.Event(), threading.Event()
+
+        def wait(_: RoomCommand, __: UnitOfWork) -> None:
+            begun.set()
+            assert go.wait(20)
+
+        task = asyncio.create_task(_call(self.run, wait, RoomCommand(self.trip)))
+        self._held = task
+        assert await asyncio.to_thread(begun.wait, 20)
+        return go.set
+
+
+async def _call(run: Runner, service: Any, given: Any) -> Any:
+    return await run(service, given)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World(MemoryUnits())
+    yield made
+    assert await made.run.drain(20)
+    assert (made.run.gauges.queued, made.run.gauges.in_flight, made.run.lanes) == (0, 0, 0)
+    made.executor.shutdown()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    name = "tmp_sqlite_url" if request.param == "sqlite" else "mariadb_url"
+    made = Store(request.param, request.getfixturevalue(name))
+    yield made
+    made.close()
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subject, "PAUSE_SECONDS", 0.0)
+
+
+# --- lanes --------------------------------------------------------------------------------
+
+
+async def test_one_operation(world: World) -> None:
+    done = await world.add("s1")
+    assert (done.seq, done.repeated) == (3, False)
+    assert world.seqs == [3]
+    assert world.bodies == await world.run(read_events, ReadEvents(world.trip, after=2))
+
+
+async def test_what_arrives_during_a_transaction_is_committed_together(world: World) -> None:
+    go = await world.hold()
+    tasks = [world.add(f"s{n}") for n in range(20)]
+    await asyncio.sleep(0)
+    before = world.units.begun
+    go()
+    done = await asyncio.gather(*tasks)
+    assert world.units.begun == before + 1
+    assert [each.seq for each in done] == list(range(3, 23)) == world.seqs
+    assert world.run.gauges.largest_group == 20
+
+
+async def test_a_group_is_bounded(world: World) -> None:
+    go = await world.hold()
+    tasks = [world.add(f"s{n}") for n in range(70)]
+    await asyncio.sleep(0)
+    before = world.units.begun
+    go()
+    await asyncio.gather(*tasks)
+    assert world.units.begun == before + 3
+    assert world.run.gauges.largest_group == 32
+    assert world.seqs == list(range(3, 73))
+
+
+async def test_a_bad_command_fails_alone(world: World) -> None:
+    def broken(_: RoomCommand, uow: UnitOfWork) -> None:
+        trip = uow.trips.lock(world.trip)
+        trip.trip.title = "half-way"
+        raise KeyError("a bug")
+
+    go = await world.hold()
+    tasks: list[asyncio.Task[Any]] = [
+        world.add("s1"),
+        world.add("s1"),  # exists
+        world.add("s2", by="stranger"),
+        world.apply(command(world.trip, DeleteTrip(), by="bob")),
+        asyncio.create_task(_call(world.run, broken, RoomCommand(world.trip))),
+        world.add("s3"),
+        world.add("s4", op_id="op-twice-1"),
+        world.add("s4", op_id="op-twice-1"),
+    ]
+    await asyncio.sleep(0)
+    go()
+    done: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in done] == [
+        Applied, Conflict, NotFound, Forbidden, KeyError, Applied, Applied, Applied,
+    ]  # fmt: skip
+    assert [each.seq for each in (done[0], done[5], done[6], done[7])] == [3, 4, 5, 5]
+    assert [each.repeated for each in done[6:]] == [False, True]
+    assert world.seqs == [3, 4, 5] == await world.log()
+    with world.units.units(False) as unit:
+        assert unit.trips.read(world.trip).trip.title == "Yunnan 云南"
+    assert world.run.gauges.largest_group == 8
+
+
+async def test_events_are_published_before_the_caller_is_answered(world: World) -> None:
+    async def submit(n: int) -> tuple[int, bool]:
+        done = await world.run(apply_operation, command(world.trip, AddStop(f"s{n}", StopFields(name="S"))))
+        return done.seq, done.seq in world.seqs
+
+    found = await asyncio.gather(*(submit(n) for n in range(100)))
+    assert sorted(found) == [(seq, True) for seq in range(3, 103)]
+    assert world.seqs == list(range(3, 103))
+
+
+async def test_a_failing_publisher_does_not_undo_a_commit(world: World) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no broker")
+
+    world.run._publish = fail
+    assert (await world.add("s1")).seq == 3
+    assert await world.log() == [3]
+
+
+async def test_reads_take_turns_with_writes_and_share_one_snapshot(world: World) -> None:
+    go = await world.hold()
+    writes = [world.add(f"s{n}") for n in range(40)]
+    reads = [
+        asyncio.create_task(
+            world.run(open_room, OpenRoom(world.trip, command(world.trip, DeleteTrip()).actor))
+        )
+        for _ in range(10)
+    ]
+    await asyncio.sleep(0)
+    go()
+    states = await asyncio.gather(*reads)
+    await asyncio.gather(*writes)
+    # Behind the transaction that was in flight, not behind all forty writes.
+    assert {state.seq for state in states} == {2}
+    assert len({id(state.snapshot) for state in states}) == 1
+
+
+async def test_reading_the_log_does_not_wait_for_the_lane(world: World) -> None:
+    go = await world.hold()
+    assert await world.log() == []
+    heads = await world.run(read_heads, ReadHeads([world.trip, "none"]))
+    assert [(head.trip_id, head.seq) for head in heads] == [(world.trip, 2)]
+    go()
+
+
+async def test_rooms_do_not_wait_for_each_other(world: World) -> None:
+    other = make_trip(world.units.units)
+    go = await world.hold()
+    done = await world.apply(command(other, AddStop("s1", StopFields(name="S"))))
+    assert done.seq == 3 and (other, 3) in world.published
+    go()
+
+
+async def test_lanes_are_kept_only_while_busy(world: World) -> None:
+    go = await world.hold()
+    assert (world.run.lanes, world.run.gauges.queued, world.run.gauges.in_flight) == (1, 1, 1)
+    go()
+    await world.add("s1")
+    assert (world.run.lanes, world.run.gauges.queued, world.run.gauges.in_flight) == (0, 0, 0)
+
+
+async def test_full_queues_refuse_with_a_retryable_error() -> None:
+    world = World(MemoryUnits(), queue_limit=6, lane_limit=3)
+    go = await world.hold()
+    waiting = [world.add(f"s{n}") for n in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="this trip is busy") as caught:
+        await world.add("s4")
+    assert caught.value.retryable
+    other = make_trip(world.units.units)
+    more = [world.apply(command(other, AddStop(f"s{n}", StopFields(name="S")))) for n in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="the server is busy"):
+        await world.run(read_heads, ReadHeads([other]))
+    assert world.run.gauges.refused == 2
+    go()
+    await asyncio.gather(*waiting, *more)
+    assert (await world.add("s4")).seq == 6
+    world.executor.shutdown()
+
+
+# --- callers ------------------------------------------------------------------------------
+
+
+async def test_a_cancelled_caller_does_not_separate_commit_from_publication(world: World) -> None:
+    go = await world.hold()
+    waiting = [world.add(f"s{n}") for n in range(3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    go()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(done[1], asyncio.CancelledError)
+    assert world.seqs == [3, 4, 5] == await world.log()
+    assert done[2].seq == 5  # type: ignore[union-attr]
+
+
+async def test_a_caller_cancelled_during_the_transaction(world: World) -> None:
+    go = await world.hold()
+    world._held.cancel()
+    later = world.add("s1")
+    await asyncio.sleep(0)
+    go()
+    assert (await later).seq == 3
+    assert world.seqs == [3]
+
+
+_request: contextvars.ContextVar[str] = contextvars.ContextVar("request")
+
+
+async def test_each_command_sees_its_callers_context(world: World) -> None:
+    def whose(_: object, __: UnitOfWork) -> tuple[str, str]:
+        return _request.get("nobody"), threading.current_thread().name
+
+    async def ask(name: str, given: Any) -> tuple[str, str]:
+        _request.set(name)
+        return await world.run(whose, given)
+
+    go = await world.hold()
+    asks = [asyncio.create_task(ask(f"r{n}", RoomCommand(world.trip))) for n in range(5)]
+    asks.append(asyncio.create_task(ask("alone", ReadHeads([]))))
+    await asyncio.sleep(0)
+    go()
+    found = await asyncio.gather(*asks)
+    assert [name for name, _ in found] == ["r0", "r1", "r2", "r3", "r4", "alone"]
+    assert all(thread != threading.main_thread().name for _, thread in found)
+
+
+# --- faults -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [1205, 1213, 1020])
+@pytest.mark.parametrize("at", ["begin", "before commit"])
+async def test_contention_repeats_the_whole_group(world: World, code: int, at: str) -> None:
+    go = await world.hold()
+    tasks = [world.add("s1"), world.add("s1"), world.add("s2")]
+    await asyncio.sleep(0)
+    # The command that holds the lane has begun already; for `before commit` it comes first.
+    skip = [] if at == "begin" else [None]
+    world.units.errors[at] = [*skip, mysql_error(code), mysql_error(code)]
+    begun = world.units.begun
+    go()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert world.units.begun == begun + 3 and world.run.gauges.retries == 2
+    assert [type(each) for each in done] == [Applied, Conflict, Applied]
+    assert world.seqs == [3, 4] == await world.log()
+
+
+async def test_contention_that_lasts_is_unavailable(world: World) -> None:
+    world.units.errors["before commit"] = [mysql_error(1213), mysql_error(1213), mysql_error(1213)]
+    with pytest.raises(Unavailable) as caught:
+        await world.add("s1", op_id="op-again-1")
+    assert caught.value.retryable and world.units.begun == 3
+    assert world.seqs == [] == await world.log()
+    assert (await world.add("s1", op_id="op-again-1")).repeated is False
+
+
+@pytest.mark.parametrize("code", [2006, 2013])
+async def test_a_lost_connection_is_tried_once_more(world: World, code: int) -> None:
+    world.units.errors["before commit"] = [mysql_error(code)]
+    assert (await world.add("s1")).seq == 3
+    assert world.seqs == [3] and world.units.begun == 2
+    world.units.errors["begin"] = [mysql_error(code), mysql_error(code)]
+    with pytest.raises(Unavailable):
+        await world.add("s2")
+    assert world.units.begun == 4
+    assert world.seqs == [3] == await world.log()
+
+
+async def test_a_commit_whose_answer_was_lost_is_published_and_happens_once(world: World) -> None:
+    world.units.errors["after commit"] = [mysql_error(2013)]
+    done = await world.add("s1")
+    assert done == Applied(done.op_id, 3, repeated=True)
+    assert world.seqs == [3] == await world.log()
+    assert world.bodies == await world.run(read_events, ReadEvents(world.trip, after=2))
+
+
+async def test_without_an_operation_id_a_doubtful_commit_is_not_repeated(world: World) -> None:
+    new = NewSession("s1", "hash")
+    guest = CreateGuest("u1", new, "王", "zh", AT)
+    world.units.errors["after commit"] = [mysql_error(2013)]
+    with pytest.raises(Unavailable):
+        await world.run(add_guest, guest)
+    assert world.units.begun == 1
+    world.units.errors["begin"] = [mysql_error(2013)]
+    made = await world.run(add_guest, CreateGuest("u2", NewSession("s2", "hash2"), "李", "zh", AT))
+    assert made.id == "u2" and world.units.begun == 3
+
+
+async def test_no_free_connection_is_unavailable_at_once(world: World) -> None:
+    world.units.errors["begin"] = [PoolTimeout()]
+    with pytest.raises(Unavailable):
+        await world.add("s1")
+    assert world.units.begun == 1
+
+
+async def test_an_error_of_the_database_hits_only_its_cause(world: World) -> None:
+    """A command that the database refuses at the commit is found by running each alone."""
+    poison = RuntimeError("data too long")
+    go = await world.hold()
+    tasks = [world.add(f"s{n}") for n in range(3)]
+    await asyncio.sleep(0)
+    # The command that holds the lane commits; then the group fails, and then its first command.
+    world.units.errors["before commit"] = [None, poison, poison]
+    go()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert done[0] is poison
+    assert [type(each) for each in done[1:]] == [Applied, Applied]
+    assert world.seqs == [3, 4] == await world.log()
+
+
+# --- drain --------------------------------------------------------------------------------
+
+
+async def test_drain_waits_for_what_was_accepted_and_refuses_the_rest(world: World) -> None:
+    go = await world.hold()
+    waiting = [world.add(f"s{n}") for n in range(40)]
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(world.run.drain(20))
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable, match="restarting"):
+        await world.add("late")
+    assert not draining.done()
+    go()
+    assert await draining is True
+    assert all(task.done() for task in waiting)
+    assert world.seqs == list(range(3, 43))
+
+
+async def test_drain_gives_up_at_its_deadline() -> None:
+    world = World(MemoryUnits())
+    go = await world.hold()
+    assert await world.run.drain(0.01) is False
+    go()
+    assert await world.run.drain(20) is True
+    world.executor.shutdown()
+
+
+# --- real databases -----------------------------------------------------------------------
+
+
+async def test_two_runners_on_one_database_never_lose_or_repeat_an_operation(store: Store) -> None:
+    worlds = [World(store.process()), World(store.process())]
+    trip_id = worlds[1].trip = worlds[0].trip
+    made = [command(trip_id, AddStop(f"s{n}", StopFields(name="站"))) for n in range(120)]
+    # Every operation is sent to both, as a client does that lost its answer and reconnected.
+    found = await asyncio.gather(*(world.apply(each) for each in made for world in worlds))
+    pairs = list(zip(found[::2], found[1::2], strict=True))
+    assert all(a.seq == b.seq and a.repeated != b.repeated for a, b in pairs)
+    assert sorted(a.seq for a, _ in pairs) == list(range(3, 123))
+    assert sorted(worlds[0].seqs + worlds[1].seqs) == list(range(3, 123))
+    for world in worlds:
+        assert world.seqs == sorted(world.seqs)
+        assert await world.log() == list(range(3, 123))
+        assert await world.run.drain(20)
+        world.executor.shutdown()
+
+
+async def test_many_rooms_at_once(store: Store) -> None:
+    world = World(store.process())
+    rooms = [make_trip(world.units.units) for _ in range(6)]
+    made = [
+        command(trip_id, AddStop(f"s{n}", StopFields(name="站")), op_id=f"op-{n:08}")
+        for n in range(20)
+        for trip_id in rooms
+    ]
+    made += [
+        command(trip_id, SetStopFields("s3", StopFields(name=f"{n}"))) for n in range(5) for trip_id in rooms
+    ]
+    await asyncio.gather(*(world.apply(each) for each in made))
+    for trip_id in rooms:
+        assert [seq for each, seq in world.published if each == trip_id] == list(range(3, 28))
+    assert await world.run.drain(20)
+    world.executor.shutdown()

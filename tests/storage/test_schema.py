@@ -1,0 +1,137 @@
+"""Migrations make exactly the tables that the code uses, and the server says when they are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from storage import schema
+from storage.engine import make_engine
+from storage.metadata import metadata
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
+def url(request: pytest.FixtureRequest) -> str:
+    name = "tmp_sqlite_url" if request.param == "sqlite" else "mariadb_url"
+    found: str = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[Engine]:
+    made = make_engine(url, 2)
+    yield made
+    made.dispose()
+
+
+def test_a_migrated_database_is_the_metadata(url: str, engine: Engine) -> None:
+    schema.upgrade(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_columns_and_indexes_are_those_of_create_all(url: str, engine: Engine) -> None:
+    """Collations, lengths and keys too, which Alembic does not compare."""
+
+    def described() -> dict[str, Any]:
+        found = inspect(engine)
+        return {
+            table: (
+                [(c["name"], repr(c["type"]), c["nullable"]) for c in found.get_columns(table)],
+                found.get_pk_constraint(table),
+                sorted(map(str, found.get_indexes(table))),
+                sorted(map(str, found.get_unique_constraints(table))),
+                sorted(map(str, found.get_foreign_keys(table))),
+            )
+            for table in sorted(found.get_table_names())
+            if table != "alembic_version"
+        }
+
+    schema.upgrade(url)
+    migrated = described()
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+    with engine.begin() as connection:
+        metadata.create_all(connection)
+    assert migrated == described()
+    assert {"trips", "operations", "log_records", "users", "invites"} <= set(migrated)
+
+
+@pytest.mark.integration
+def test_mariadb_compares_ids_and_positions_bytewise(mariadb_url: str) -> None:
+    schema.upgrade(mariadb_url)
+    engine = make_engine(mariadb_url, 1)
+    query = text(
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND column_name IN ('id', 'pos', 'trip_id', 'op_id', 'user_id')"
+        " AND table_name <> 'alembic_version'"
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+        engines = connection.execute(
+            text("SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = DATABASE()")
+        ).scalars()
+        assert set(engines) == {"InnoDB"}
+    engine.dispose()
+    assert len(rows) > 12
+    assert {collation for _, _, collation in rows} == {"ascii_bin"}
+
+
+def test_the_way_down_and_up_again(url: str, engine: Engine) -> None:
+    schema.upgrade(url)
+    config = Config()
+    config.set_main_option("script_location", str(schema._FOLDER))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        connection.commit()
+    assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    schema.upgrade(url)
+    schema.check(engine)
+
+
+def test_check_names_the_command_that_mends(
+    url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(schema.SchemaError, match=r"no tables yet; run: python server\.py migrate"):
+        schema.check(engine)
+    schema.upgrade(url)
+    schema.check(engine)
+    monkeypatch.setattr(schema, "head", lambda: "0002")
+    with pytest.raises(schema.SchemaError, match=r"0001 is older .*; run: python server\.py migrate"):
+        schema.check(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(schema.SchemaError, match=r"9999 is unknown .*newer.*python server\.py migrate"):
+        schema.check(engine)
+
+
+def test_upgrading_again_and_at_the_same_time_is_fine(url: str, engine: Engine) -> None:
+    if engine.dialect.name == "sqlite":
+        schema.upgrade(url)
+        schema.upgrade(url)
+    else:
+        with ThreadPoolExecutor(3) as threads:
+            assert list(threads.map(schema.upgrade, [url] * 3)) == [None] * 3
+    schema.check(engine)
+
+
+def test_a_database_that_does_not_answer_is_said_plainly(mariadb_down_url: str) -> None:
+    engine = make_engine(mariadb_down_url, 1)
+    with pytest.raises(schema.SchemaError, match="does not answer") as caught:
+        schema.check(engine)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def mariadb_down_url() -> str:
+    return "mysql+pymysql://root:secret@127.0.0.1:1/none"
