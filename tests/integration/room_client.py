@@ -1,8 +1,7 @@
 """A client of the room protocol for tests and benchmarks, written from docs/PROTOCOL.md alone.
 
-Keeps its own replica as plain dicts (it shares no code with `domain.trip`), resends until
-answered, resumes after a close, and records everything that a test may want to assert. Never
-used by the product.
+The replica itself is `tests.integration.replica`; this brings HTTP, the WebSocket, resending and
+coming back after a close. Never used by the product.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from typing import Any
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-Record = dict[str, Any]
-Records = dict[tuple[str, str], Record]
+from tests.integration.replica import Record, Records, Replica, live
 
 
 class Api:
@@ -71,28 +69,14 @@ class Api:
         return twin
 
 
-class RoomClient:
+class RoomClient(Replica):
     """One tab in one room. `urls` are the processes it may reconnect to, tried in turn."""
 
     def __init__(self, api: Api, room: str, urls: list[str] | None = None) -> None:
+        super().__init__(room)
         self.api = api
-        self.room = room
         self.urls = urls or [api.base_url]
-        self.client_id = secrets.token_hex(8)
-        self.epoch: str | None = None
-        self.seq = 0
-        self.role: str | None = None
-        self.records: Records = {}
-        self.people: dict[str, Record] = {}
-        self.op_ids: list[str] = []
-        """op_id of every event applied, in order (since the last snapshot)."""
-        self.acked: dict[str, int] = {}
-        self.rejected: dict[str, Record] = {}
-        self.pending: dict[str, Record] = {}
-        self.closings: list[Record] = []
         self.close_codes: list[int | None] = []
-        self.joins: list[Record] = []
-        self.messages: list[Record] = []
         self.socket: WebSocketClientConnection | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -122,15 +106,6 @@ class RoomClient:
         """Lose the connection without a close handshake; the client comes back by itself."""
         if self.socket is not None and self.socket.protocol is not None:
             self.socket.protocol.stream.close()  # type: ignore[attr-defined]
-
-    def submit(self, op: Record, op_id: str | None = None, base: int | None = None) -> str:
-        """Queue an operation and send it; sent again until answered. Returns its id."""
-        op_id = op_id or secrets.token_hex(10)
-        self.pending[op_id] = {
-            "t": "submit", "op_id": op_id, "base": self.seq if base is None else base, "op": op,
-        }  # fmt: skip
-        self._send(self.pending[op_id])
-        return op_id
 
     async def settle(self, within: float = 30) -> None:
         """Wait until every operation of ours was answered."""
@@ -179,14 +154,11 @@ class RoomClient:
             connect_timeout=5,
         )
         self.socket = await websocket_connect(request)
-        join: Record = {"t": "join", "v": 1, "room": self.room, "client": self.client_id}
-        if self.epoch is not None:
-            join |= {"epoch": self.epoch, "since": self.seq}
-        self.send_raw(json.dumps(join))
+        self.send_raw(json.dumps(self.join_message()))
         resend = asyncio.create_task(self._resend())
         try:
             while (frame := await self.socket.read_message()) is not None:
-                self._receive(json.loads(frame))
+                self.receive(json.loads(frame))
                 self._changed.set()
         finally:
             resend.cancel()
@@ -198,93 +170,7 @@ class RoomClient:
     async def _resend(self) -> None:
         while True:
             await asyncio.sleep(2)
-            for message in list(self.pending.values()):
-                self._send(message)
-
-    def _receive(self, message: Record) -> None:
-        self.messages.append(message)
-        kind = message["t"]
-        if kind == "joined":
-            self._joined(message)
-        elif kind == "events":
-            for event in message["events"]:
-                self._apply(event)
-        elif kind == "ack":
-            self._confirm(message["op_id"], message["seq"])
-        elif kind == "rejected":
-            if not message.get("retryable"):
-                self.pending.pop(message["op_id"], None)
-                self.rejected[message["op_id"]] = message
-        elif kind == "people":
-            for person in message.get("put", []):
-                self.people[person["session"]] = person
-            for session in message.get("gone", []):
-                self.people.pop(session, None)
-        elif kind == "head" and message["seq"] > self.seq:
-            self.drop()
-        elif kind == "role":
-            self.role = message["role"]
-        elif kind == "closing":
-            self.closings.append(message)
-
-    def _joined(self, message: Record) -> None:
-        self.role = message["role"]
-        self.people = {person["session"]: person for person in message["people"]}
-        if message["recovered"]:
-            for event in message.get("events", []):
-                self._apply(event)
-        else:
-            snapshot = message["snapshot"]
-            self.records = {("trip", snapshot["trip"]["id"]): snapshot["trip"]}
-            for t, key in (("day", "days"), ("stop", "stops"), ("member", "members")):
-                self.records |= {(t, record["id"]): record for record in snapshot[key]}
-            self.seq, self.op_ids = message["seq"], []
-        assert self.seq == message["seq"], f"joined at {message['seq']}, have {self.seq}"
-        self.epoch = message["epoch"]
-        self.joins.append(message)
-        for waiting in list(self.pending.values()):
-            self._send(waiting)
-
-    def _confirm(self, op_id: str, seq: int) -> None:
-        assert self.acked.get(op_id, seq) == seq, f"{op_id} was applied twice"
-        if self.pending.pop(op_id, None) is not None or op_id in self.acked:
-            self.acked[op_id] = seq
-
-    def _apply(self, event: Record) -> None:
-        if event["seq"] <= self.seq:
-            return
-        assert event["seq"] == self.seq + 1, f"gap: at {self.seq}, got {event['seq']}"
-        self.seq = event["seq"]
-        self.op_ids.append(event["op_id"])
-        for change in event["changes"]:
-            record = self.records.setdefault((change["t"], change["id"]), {"id": change["id"]})
-            for field, value in change["set"].items():
-                if field.startswith("links."):
-                    record.setdefault("links", {})
-                    if value is None:
-                        record["links"].pop(field[6:], None)
-                    else:
-                        record["links"][field[6:]] = value
-                else:
-                    record[field] = value
-        self._confirm(event["op_id"], event["seq"])
-
-    def view(self) -> dict[str, Any]:
-        """Live records by (type, id): what a person would see; compare with `snapshot_view`."""
-        return _live(self.records)
-
-    def stops(self, day: str | None = None) -> list[str]:
-        """Names of a day's stops in order."""
-        found = [r for (t, _), r in self.records.items() if t == "stop" and not r.get("deleted")]
-        return [r["name"] for r in sorted(found, key=lambda r: (r["pos"], r["id"])) if r["day_id"] == day]
-
-
-def _live(records: Records) -> dict[str, Any]:
-    return {
-        f"{t}:{record_id}": record
-        for (t, record_id), record in sorted(records.items())
-        if t == "member" or not record.get("deleted")
-    }
+            self.resend()
 
 
 async def snapshot_view(api: Api, room: str) -> tuple[int, dict[str, Any]]:
@@ -294,4 +180,4 @@ async def snapshot_view(api: Api, room: str) -> tuple[int, dict[str, Any]]:
     records: Records = {("trip", room): snapshot["trip"]}
     for t, key in (("day", "days"), ("stop", "stops"), ("member", "members")):
         records |= {(t, record["id"]): record for record in snapshot[key]}
-    return answer["seq"], _live(records)
+    return answer["seq"], live(records)

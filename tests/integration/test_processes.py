@@ -11,10 +11,10 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.integration.random_edits import random_edit
 from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
@@ -88,31 +88,6 @@ async def a_room(cluster: Cluster, people: int = 4) -> AsyncIterator[tuple[str, 
             stack.push_async_callback(client.stop)
             clients.append(await client.start())
         yield trip, clients
-
-
-def random_edit(rng: random.Random, client: RoomClient, n: int) -> dict[str, Any]:
-    """A valid edit, or one that a concurrent edit may make invalid."""
-    stops = [key[1] for key, r in client.records.items() if key[0] == "stop" and not r.get("deleted")]
-    days: list[str | None] = [key[1] for key in client.records if key[0] == "day"]
-    choice = rng.random()
-    if not stops or choice < 0.4:
-        return {
-            "kind": "stop.add",
-            "id": f"{client.client_id}-{n}",
-            "day": rng.choice([*days, None]),
-            "after": rng.choice([*stops, None]),
-            "fields": {"name": f"大理 {n}"},
-        }
-    if choice < 0.7:
-        return {"kind": "stop.set_fields", "id": rng.choice(stops), "fields": {"notes": f"note {n}"}}
-    if choice < 0.9:
-        return {
-            "kind": "stop.move",
-            "ids": [rng.choice(stops)],
-            "day": rng.choice([*days, None]),
-            "after": rng.choice([*stops, None]),
-        }
-    return {"kind": "stop.remove", "id": rng.choice(stops)}
 
 
 async def work(
