@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.iostream import IOStream
 from tornado.web import Application
 
 from domain.commands import Actor
@@ -216,6 +217,30 @@ async def test_a_fragmented_message_is_one_message(dial: Dial) -> None:
     opcode, payload = await ann.read_frame()
     assert (opcode, payload) == (PONG, b"are you there")
     assert (await ann.until("joined"))["room"] == ROOM
+
+
+async def test_bytes_never_overtake_what_waits_in_the_stream() -> None:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    stream = IOStream(ours)
+    transport = room_socket.StreamTransport(stream, cast(Any, None))
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    sent = b""
+    while not transport.buffered:
+        sent += (chunk := bytes([len(sent) % 251]) * 3000)
+        transport.write(chunk)
+    received = theirs.recv(2**20)  # the kernel has room again, and the stream has not been told yet
+    transport.write(b"the last")
+    theirs.setblocking(False)
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(10):
+        while len(received) < len(sent) + 8:
+            received += await loop.sock_recv(theirs, 2**20)
+    assert received == sent + b"the last"
+    transport.abort()
+    transport.write(b"nobody")
+    assert transport.buffered == 0
+    theirs.close()
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,9 @@ async def test_a_rolling_restart_makes_nobody_flicker_and_loses_nothing(world: W
     watcher = await new.client("bob", "tb").join()
     await until(lambda: "ann.ta" in watcher.people())
     await old.hub.drain(2)
+    for _ in range(3):  # the old process goes on for a while before it ends
+        await old.hub.sweep()
+        await asyncio.sleep(2 * QUIET.presence.tick)
     new.edit(2)
     back = await new.client("ann", "ta").join(epoch="e1", since=0)
     assert [event["seq"] for event in back.of("joined")[0]["events"]] == [1, 2]
