@@ -164,7 +164,8 @@ export class RoomSocket {
     }
     socket.onmessage = (event) => this.onFrame(event.data)
     socket.onclose = (event) => this.onClose(event.code, event.reason)
-    socket.onerror = null
+    // An error is always followed by a close, which says all that can be known.
+    socket.onerror = () => undefined
   }
 
   private onFrame(data: unknown): void {
