@@ -32,13 +32,13 @@ def columns_of(t: RecordType) -> list[Column[Any]]:
     return [*(table.c[name] for name in kind.__struct_fields__), table.c.stamps]
 
 
-def row_of(record: Entity, stamps: FieldStamps) -> dict[str, Any]:
-    """The columns that hold an entity, without the trip's id, epoch and seq."""
-    row = msgspec.structs.asdict(record)
+def row_of(trip_id: str, record: Entity, stamps: FieldStamps) -> tuple[Any, ...]:
+    """The row of a day, stop or member, in the order of its table's columns."""
+    fields = msgspec.structs.astuple(record)
     if isinstance(record, Stop):
-        row["links"] = _encode(record.links).decode()
-    row["stamps"] = encode_stamps(stamps)
-    return row
+        links = _encode(record.links).decode() if record.links else "{}"
+        fields = (*fields[:_LINKS], links, *fields[_LINKS + 1 :])
+    return (trip_id, *fields, encode_stamps(stamps))
 
 
 def trip_from(row: Sequence[Any]) -> Trip:

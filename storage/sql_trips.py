@@ -8,12 +8,11 @@ only differences are the row lock and the upsert. Made by `storage.unit_of_work`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, bindparam, insert, select, update
-from sqlalchemy.dialects import mysql, sqlite
+import msgspec
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from domain.commands import RoomHead
@@ -23,6 +22,7 @@ from domain.trip import RecordKey, Stamps, TripAggregate
 from storage import rows
 from storage.cache import AggregateCache
 from storage.faults import Contention
+from storage.statements import statements
 from storage.tables import days, log_records, members, operations, stops, trips
 from storage.trips_buffer import Held, TripsBuffer
 
@@ -46,8 +46,6 @@ _EVENTS = (
     .limit(bindparam("count"))
 )
 _TOUCH = update(trips).where(trips.c.id == bindparam("trip"))
-_ADD_OPERATIONS = insert(operations)
-_ADD_RECORDS = insert(log_records)
 
 
 class SqlTrips(TripsBuffer):
@@ -56,16 +54,25 @@ class SqlTrips(TripsBuffer):
     def __init__(self, connection: Connection, cache: AggregateCache, writing: bool) -> None:
         super().__init__(cache, writing)
         self._connection = connection
+        self._sql = statements(connection.dialect)
 
     # --- reading ----------------------------------------------------------------------------
 
     def _head(self, trip_id: str, op_ids: Collection[str]) -> tuple[RoomHead | None, dict[str, int]]:
-        query = _LOCKED_HEAD if self._writing else _HEAD
-        row = self._connection.execute(query, {"trip": trip_id}).first()
-        if row is None:
+        if not self._writing or not op_ids or len(op_ids) > CHUNK:
+            sql = self._sql.locked_head if self._writing else self._sql.head
+            row = self._connection.exec_driver_sql(sql, (trip_id,)).first()
+            if row is None:
+                return None, {}
+            return RoomHead(trip_id, row[0], row[1], bool(row[2])), self._seqs(trip_id, op_ids)
+        # The log is read behind the lock, in one round trip: a repeat cannot slip past.
+        sql = self._sql.locked_head_with(len(op_ids))
+        found = self._connection.exec_driver_sql(sql, (*op_ids, trip_id)).all()
+        if not found:
             return None, {}
-        head = RoomHead(trip_id, row[0], row[1], row[2])
-        return head, self._seqs(trip_id, op_ids) if op_ids else {}
+        epoch, seq, deleted = found[0][:3]
+        known = {row[3]: row[4] for row in found if row[3] is not None}
+        return RoomHead(trip_id, epoch, seq, bool(deleted)), known
 
     def _load(self, trip_id: str) -> TripAggregate:
         for _ in range(RELOADS):
@@ -150,23 +157,28 @@ class SqlTrips(TripsBuffer):
 
     def _write(self, held: Held, trip: TripAggregate) -> None:
         changed = held.changed()
-        about = {"seq": trip.seq, "updated_at": _last_change(held, trip)}
-        stamps = trip.stamps
-        if held.new or ("trip", trip.id) in changed:
-            about |= rows.row_of(trip.trip, stamps.get(("trip", trip.id), {}))
-        if held.new:
-            self._insert(about | {"epoch": trip.epoch})
-        else:
-            self._connection.execute(_TOUCH.values(**about), {"trip": trip.id})
+        self._write_trip(held, trip, ("trip", trip.id) in changed)
         self._append(held, trip.id)
-        upserts = _upserts(self._connection.dialect.name)
-        grouped: dict[RecordType, list[dict[str, Any]]] = {}
+        grouped: dict[RecordType, list[tuple[Any, ...]]] = {}
         for t, record_id in changed:
             if t != "trip":
-                row = rows.row_of(trip.get(t, record_id), stamps.get((t, record_id), {}))
-                grouped.setdefault(t, []).append(row | {"trip_id": trip.id})
+                stamps = trip.stamps.get((t, record_id), {})
+                row = rows.row_of(trip.id, trip.get(t, record_id), stamps)
+                grouped.setdefault(t, []).append(row)
         for t, found in grouped.items():
-            self._connection.execute(upserts[t], found)
+            self._connection.exec_driver_sql(self._sql.upserts[t], found)
+
+    def _write_trip(self, held: Held, trip: TripAggregate, changed: bool) -> None:
+        at = held.events[-1].event.at if held.events else trip.trip.created_at
+        if not (held.new or changed):
+            self._connection.exec_driver_sql(self._sql.touch, (trip.seq, at, trip.id))
+            return
+        about = msgspec.structs.asdict(trip.trip) | {"epoch": trip.epoch, "seq": trip.seq, "updated_at": at}
+        about["stamps"] = rows.encode_stamps(trip.stamps.get(("trip", trip.id), {}))
+        if held.new:
+            self._insert(about)
+        else:
+            self._connection.execute(_TOUCH.values(**about), {"trip": trip.id})
 
     def _insert(self, row: dict[str, Any]) -> None:
         try:
@@ -178,46 +190,17 @@ class SqlTrips(TripsBuffer):
         if not held.events:
             return
         log = [
-            {
-                "trip_id": trip_id,
-                "seq": done.event.seq,
-                "op_id": done.event.op_id,
-                "actor": done.event.actor,
-                "kind": done.event.kind,
-                "at": done.event.at,
-                "body": done.body.decode(),
-            }
-            for done in held.events
+            (trip_id, event.seq, event.op_id, event.actor, event.kind, event.at, body.decode())
+            for event, body in ((done.event, done.body) for done in held.events)
         ]
         touched = [
-            {"trip_id": trip_id, "t": t, "record_id": record_id, "seq": done.event.seq}
+            (trip_id, t, record_id, done.event.seq)
             for done in held.events
             for t, record_id in dict.fromkeys((change.t, change.id) for change in done.event.changes)
         ]
-        self._connection.execute(_ADD_OPERATIONS, log)
+        self._connection.exec_driver_sql(self._sql.add_operations, log)
         if touched:
-            self._connection.execute(_ADD_RECORDS, touched)
-
-
-def _last_change(held: Held, trip: TripAggregate) -> str:
-    return held.events[-1].event.at if held.events else trip.trip.created_at
-
-
-@cache
-def _upserts(dialect: str) -> dict[RecordType, Insert]:
-    """One statement a table: insert the row, or replace all its columns."""
-    return {t: _upsert(dialect, table) for t, table in rows.TABLES.items() if t != "trip"}
-
-
-def _upsert(dialect: str, table: Table) -> Insert:
-    values = [column.key for column in table.columns if not column.primary_key]
-    if dialect == "sqlite":
-        lite = sqlite.insert(table)
-        return lite.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_={key: lite.excluded[key] for key in values}
-        )
-    mine = mysql.insert(table)
-    return mine.on_duplicate_key_update({table.c[key].name: mine.inserted[key] for key in values})
+            self._connection.exec_driver_sql(self._sql.add_records, touched)
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
