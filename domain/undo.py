@@ -1,8 +1,8 @@
 """Undo of one's own operation that respects what others did since.
 
-Owns the inverse of an event. A field is taken back only while the event is still its last change;
-fields that somebody changed since are left as they are. Events that rearrange dates or days are
-taken back whole or not at all. Pure, called by `domain.services.rooms`.
+Owns the inverse of an event. A field is taken back only while it is what the event made it, by its
+author's hand; fields that somebody changed since are left as they are. Events that rearrange dates
+or days are taken back whole or not at all. Pure, called by `domain.services.rooms`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ _UNDOABLE = frozenset(
     }
 )  # fmt: skip
 _WHOLE = frozenset({"trip.set_dates", "day.add", "day.move", "day.remove"})
+_CALENDAR = frozenset(
+    {("trip", "start_date"), ("trip", "end_date"), ("day", "date"), ("day", "pos"), ("day", "deleted")}
+)
 
 
 def decide_undo(trip: TripAggregate, intent: Intent, target: Event, whole: bool) -> list[Change]:
@@ -65,11 +68,7 @@ def _invert(
     """The inverse of one change, or None when it is not (or no longer) to be had.
 
     With `whole`, a change of which only some fields are still this event's counts as lost."""
-    back = {
-        field: value
-        for field, value in change.old.items()
-        if (stamp := trip.stamp(change.t, change.id, field)) is not None and stamp[0] == target.seq
-    }
+    back = {field: value for field, value in change.old.items() if _still(trip, target, change, field)}
     if "day_id" in change.old and not {"day_id", "pos"} <= back.keys():
         back.pop("day_id", None)
         back.pop("pos", None)  # day and position are one value
@@ -79,8 +78,24 @@ def _invert(
     if isinstance(record, Stop):
         return _invert_stop(trip, target, record, back, claims)
     if isinstance(record, Day):
-        return _invert_day(trip, target, record, back)
+        return _invert_day(trip, target, change, record, back)
     return [Change(change.t, change.id, back, {field: change.set[field] for field in back})]
+
+
+def _still(trip: TripAggregate, target: Event, change: Change, field: str) -> bool:
+    """Whether a field still is what `target` made it, and nobody else wrote it last.
+
+    The last write may be a later one of the same actor that led back to this value, such as the
+    undo of a second edit: so undo can go back step by step. Not so for the calendar: a day that
+    came back to a date may stand among other days by now.
+    """
+    stamp = trip.stamp(change.t, change.id, field)
+    record = trip.find(change.t, change.id)
+    if stamp is None or record is None or stamp[1] != target.actor:
+        return False
+    if stamp[0] == target.seq or (change.t, field) in _CALENDAR:
+        return stamp[0] == target.seq
+    return bool(wire_value(record, field) == change.set.get(field))
 
 
 def _invert_stop(
@@ -117,10 +132,11 @@ def _has_day(trip: TripAggregate, target: Event, day_id: str | None) -> bool:
     return any(c.t == "day" and c.id == day_id and c.old.get("deleted") is False for c in target.changes)
 
 
-def _invert_day(trip: TripAggregate, target: Event, day: Day, back: dict[str, Any]) -> list[Change] | None:
+def _invert_day(
+    trip: TripAggregate, target: Event, change: Change, day: Day, back: dict[str, Any]
+) -> list[Change] | None:
     if back.get("deleted") is True:
-        date_stamp = trip.stamp("day", day.id, "date")
-        redated = date_stamp is None or date_stamp[0] != target.seq
+        redated = not _still(trip, target, change, "date")
         if redated or trip.keys_of(day.id) or _others_since(trip, target, "day", day.id):
             return None
         return [Change("day", day.id, {"deleted": True}, {"deleted": False})]

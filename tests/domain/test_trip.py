@@ -226,6 +226,17 @@ def test_undo_and_redo_of_a_field() -> None:
     assert (room.trip.stops["s1"].name, room.trip.stops["s1"].kind) == ("new", "food")
 
 
+def test_undo_goes_back_step_by_step() -> None:
+    room = dated()
+    add(room, "s1")
+    room.do(ops.SetStopFields("s1", StopFields(name="one")))
+    first = room.trip.seq
+    room.do(ops.SetStopFields("s1", StopFields(name="two")))
+    room.do(ops.Undo(room.trip.seq))
+    room.do(ops.Undo(first))
+    assert room.trip.stops["s1"].name == "s1"
+
+
 def test_undo_leaves_what_others_changed_since() -> None:
     room = dated()
     add(room, "s1")
