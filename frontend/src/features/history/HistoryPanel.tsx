@@ -1,0 +1,133 @@
+/** Who changed what and when, with the values before and after, and the way back to any of them. */
+import { RotateCcw, X } from "lucide-react";
+import { memo } from "react";
+import { formatClock, formatDate } from "../../i18n/format";
+import type { Change, RecordType, RoomEvent } from "../../protocol.gen";
+import { setField } from "../../realtime/operations";
+import { useCanEdit, useRoom, useRoomState } from "../../store";
+import { Avatar } from "../../ui/Avatar";
+import { Button, IconButton } from "../../ui/Button";
+import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
+import { toast } from "../../ui/toast";
+import { markOf } from "../room/itinerary";
+import { useText } from "../room/useText";
+import { useView, view } from "../room/view";
+import { useEvents } from "./useEvents";
+import { fieldLabel, isSilent, showValue } from "./values";
+import "./history.css";
+
+const localDay = (iso: string): string => {
+  const date = new Date(iso);
+  return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
+};
+
+export function HistoryPanel() {
+  const { t, language, name } = useText();
+  const filter = useView((s) => s.historyOf);
+  const stop = useRoomState((s) => (filter ? (s.stops.get(filter.id) ?? null) : null));
+  const log = useEvents(filter ? `stop:${filter.id}` : null);
+  const shown = filter?.field ? log.events.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : log.events;
+  const groups = new Map<string, RoomEvent[]>();
+  for (const event of shown) {
+    const day = localDay(event.at);
+    groups.set(day, [...(groups.get(day) ?? []), event]);
+  }
+  return (
+    <div className="history" data-testid="history">
+      {filter ? (
+        <p className="history-filter">
+          <span>{t("history.of", { name: name(stop) })}{filter.field ? ` · ${fieldLabel("stop", filter.field, t)}` : ""}</span>
+          <Button size="sm" variant="ghost" icon={<X size={14} aria-hidden />} onClick={view.clearHistoryFilter}>{t("history.showAll")}</Button>
+        </p>
+      ) : null}
+      {log.status === "loading" ? <Delayed><div className="stack">{[0, 1, 2, 3].map((n) => <Skeleton key={n} h={44} />)}</div></Delayed> : null}
+      {log.status === "failed" ? <Notice tone="bad" action={<Button size="sm" onClick={log.retry}>{t("common.retry")}</Button>}>{t("history.failed")}</Notice> : null}
+      {log.status === "ready" && shown.length === 0 ? <Empty title={t("history.empty")} /> : null}
+      {[...groups].map(([day, events]) => (
+        <section key={day}>
+          <h3 className="history-day">{formatDate(day, language)}</h3>
+          <ol>{events.map((event) => <Entry key={event.seq} event={event} field={filter?.field ?? null} />)}</ol>
+        </section>
+      ))}
+      {log.more ? <Button block variant="ghost" busy={log.busy} onClick={log.older}>{t("history.older")}</Button> : null}
+    </div>
+  );
+}
+
+const touches = (change: Change, field: string): boolean =>
+  Object.keys(change.set).some((key) => key === field || (field === "links" && key.startsWith("links.")));
+
+function useSubject(event: RoomEvent): string {
+  const { t, name, dayName } = useText();
+  return useRoomState((s) => {
+    const change = event.changes[0];
+    if (!change) return "";
+    if (change.t === "stop") {
+      const stop = s.stops.get(change.id);
+      if (stop) return name(stop);
+      const logged = change.set["name"] ?? change.old?.["name"];
+      return typeof logged === "string" && logged ? logged : t("stop.unnamed");
+    }
+    if (change.t === "day") {
+      const day = s.days.find((each) => each.id === change.id);
+      return day ? dayName(day, markOf(s, day.id)) : t("day.unscheduled");
+    }
+    if (change.t === "member") return s.members.get(change.id)?.name ?? String(change.set["name"] ?? "");
+    return s.trip?.title ?? "";
+  });
+}
+
+const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: string | null }) {
+  const { t, language } = useText();
+  const author = useRoomState((s) => s.members.get(event.actor));
+  const what = useSubject(event);
+  const moved = event.kind === "stop.move" ? event.changes.filter((change) => change.t === "stop").length : 1;
+  const kind = event.kind === "member.remove" && event.changes[0]?.id === event.actor ? "member.leave" : event.kind;
+  const sentence = t(`history.k.${kind.replace(".", "_")}`, { what, count: moved, defaultValue: t("history.k.other") });
+  const who = author?.name ?? t("common.someone");
+  const target = event.changes.length === 1 && event.changes[0]?.t === "stop" ? event.changes[0].id : null;
+  const changes = event.changes.filter((change) => !change.new && (field === null || touches(change, field))).slice(0, 6);
+  return (
+    <li className="entry" data-testid={`event-${event.seq}`} onMouseEnter={() => view.hover(target)} onMouseLeave={() => view.hover(null)}>
+      <Avatar name={who} color={author?.color ?? 0} size={24} away={author?.deleted ?? true} />
+      <div className="entry-body">
+        <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
+        {changes.length > 0 ? <dl className="entry-changes">{changes.flatMap((change) => fieldsOf(change, field).map((key) => <FieldChange key={`${change.id}${key}`} change={change} field={key} />))}</dl> : null}
+      </div>
+    </li>
+  );
+});
+
+const fieldsOf = (change: Change, field: string | null): string[] =>
+  Object.keys(change.set).filter((key) => !isSilent(key) && (field === null || key === field || (field === "links" && key.startsWith("links."))));
+
+function FieldChange({ change, field }: { change: Change; field: string }) {
+  const text = useText();
+  const { t } = text;
+  const { client, store } = useRoom();
+  const canEdit = useCanEdit();
+  const currency = useRoomState((s) => s.stops.get(change.id)?.cost_currency ?? s.trip?.currency ?? "CNY");
+  const dayWords = (id: unknown): string => {
+    const state = store.getState();
+    const day = state.days.find((each) => each.id === id);
+    return id === null ? t("ideas.title") : day ? text.dayName(day, markOf(state, day.id)) : t("day.unscheduled");
+  };
+  const show = (value: unknown) => (field === "day_id" ? dayWords(value) : showValue(field, value, text, currency));
+  const before = change.old?.[field];
+  const op = canEdit && change.old && field in change.old ? setField(change.t as RecordType, change.id, field, before ?? null) : null;
+  const exists = useRoomState((s) => (change.t === "stop" ? s.stops.has(change.id) : change.t === "day" ? s.days.some((day) => day.id === change.id) : true));
+  function restore(): void {
+    if (!op) return;
+    client.submit(op);
+    toast(t("history.restored"), { action: { label: t("common.undo"), run: () => client.undo() } });
+  }
+  return (
+    <div className="change">
+      <dt>{fieldLabel(change.t, field, t)}</dt>
+      <dd>
+        <del>{show(before)}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{show(change.set[field])}</ins>
+      </dd>
+      {op && exists ? <IconButton className="change-restore" label={`${t("history.restore")}: ${show(before)}`} tip={false} title={t("history.restore")} onClick={restore}><RotateCcw size={14} aria-hidden /></IconButton> : null}
+    </div>
+  );
+}

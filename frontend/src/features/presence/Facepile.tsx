@@ -1,0 +1,80 @@
+import { useRoomState, usePeople, type PersonGroup } from "../../store";
+import { Avatar } from "../../ui/Avatar";
+import { Popover } from "../../ui/Popover";
+import { markOf } from "../room/itinerary";
+import { focusStop } from "../room/useRoomKeys";
+import { useText } from "../room/useText";
+import { view } from "../room/view";
+import { scrollToDay } from "../board/DayStrip";
+
+/** Faces of everybody here, one a person, however many windows they have open. */
+export function Facepile({ max }: { max: number }) {
+  const { t } = useText();
+  const people = usePeople();
+  const sorted = [...people].sort((a, b) => Number(a.me) - Number(b.me));
+  if (sorted.length === 0) return <div data-testid="facepile" data-count={0} />;
+  const shown = sorted.slice(0, max);
+  const rest = sorted.length - shown.length;
+  const names = sorted.map((person) => (person.me ? t("common.you") : person.name)).join(", ");
+  return (
+    <Popover
+      label={t("people.here")}
+      align="end"
+      trigger={
+        <button type="button" className="facepile" data-testid="facepile" data-count={sorted.length} aria-label={t("people.facepile", { names })}>
+          {shown.map((person) => (
+            <span key={person.user} className={`face-ring ${person.me ? "face-me" : ""}`} data-who={person.color % 8} data-testid={`face-${person.user}`}>
+              <Avatar name={person.name} color={person.color} size={26} />
+            </span>
+          ))}
+          {rest > 0 ? <span className="face-rest num">+{rest}</span> : null}
+        </button>
+      }
+    >
+      <ul className="people-pop">
+        {sorted.map((person) => <PersonLine key={person.user} person={person} />)}
+      </ul>
+    </Popover>
+  );
+}
+
+/** Who, and what they look at; choosing them goes there. */
+export function PersonLine({ person }: { person: PersonGroup }) {
+  const { t, name, dayName } = useText();
+  const tab = person.tabs.find((each) => each.editing) ?? person.tabs.find((each) => each.looking) ?? person.tabs[0];
+  const focus = tab?.editing ?? tab?.looking ?? null;
+  const what = useRoomState((s) => {
+    if (!focus) return null;
+    if (focus.t === "stop") return s.stops.has(focus.id) ? name(s.stops.get(focus.id)) : null;
+    if (focus.t === "day") return dayName(s.days.find((day) => day.id === focus.id), markOf(s, focus.id));
+    return focus.t === "trip" ? (s.trip?.title ?? null) : null;
+  });
+  const doing = what ? t(tab?.editing ? "people.editing" : "people.looking", { what }) : t("people.idle");
+  function go(): void {
+    if (!focus) return;
+    view.setTab("plan");
+    window.setTimeout(() => {
+      if (focus.t === "stop") {
+        view.fit("stop", focus.id);
+        focusStop(focus.id);
+      } else if (focus.t === "day") {
+        view.setDay(focus.id);
+        scrollToDay(focus.id);
+      }
+    });
+  }
+  const body = (
+    <>
+      <span className="face-ring" data-who={person.color % 8}><Avatar name={person.name} color={person.color} size={28} /></span>
+      <span className="person-words">
+        <b>{person.name}{person.me ? ` (${t("common.you")})` : ""}</b>
+        <small>{doing}{person.tabs.length > 1 ? ` · ${t("people.tabs", { count: person.tabs.length })}` : ""}</small>
+      </span>
+    </>
+  );
+  return (
+    <li>
+      {person.me || !focus ? <div className="person-line">{body}</div> : <button type="button" className="person-line" title={t("people.follow", { name: person.name })} onClick={go}>{body}</button>}
+    </li>
+  );
+}
