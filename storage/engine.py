@@ -7,14 +7,18 @@ thread, so the pool is as large as the executor. Called by the composition root,
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 LOCK_WAIT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 2
+REST_SECONDS = 2.0
 RECYCLE_SECONDS = 1800
 """Below MySQL's wait_timeout of eight hours and what firewalls usually grant an idle connection."""
 
@@ -72,10 +76,9 @@ def _sqlite(url: URL, pool_size: int) -> Engine:
 
 def _mysql(url: URL, pool_size: int) -> Engine:
     url = url.set(drivername="mysql+pymysql").update_query_dict({"charset": "utf8mb4"})
-    return create_engine(
+    engine = create_engine(
         url,
         **_pool(pool_size),
-        pool_pre_ping=True,
         pool_recycle=RECYCLE_SECONDS,
         isolation_level="READ COMMITTED",
         connect_args={
@@ -85,3 +88,25 @@ def _mysql(url: URL, pool_size: int) -> Engine:
             "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
         },
     )
+    _ping_after_rest(engine)
+    return engine
+
+
+def _ping_after_rest(engine: Engine) -> None:
+    """Like `pool_pre_ping`, but only for connections that rested: a busy one has just answered.
+
+    What breaks between two uses is met by the runner's retry, as anything that breaks during one.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def rest(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rested"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ping(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if time.monotonic() - record.info.get("rested", time.monotonic()) < REST_SECONDS:
+            return
+        try:
+            connection.ping(reconnect=False)
+        except Exception as error:
+            raise DisconnectionError("the connection was lost while it rested") from error

@@ -77,7 +77,7 @@ def test_urls_that_cannot_work_are_refused(url: str) -> None:
 
 
 @pytest.mark.integration
-def test_a_killed_connection_is_replaced(mysql: Engine) -> None:
+def test_a_killed_connection_is_lost_and_then_replaced(mysql: Engine) -> None:
     with mysql.connect() as connection, mysql.connect() as killer:
         number = connection.execute(text("SELECT CONNECTION_ID()")).scalar()
         killer.execute(text(f"KILL {number}"))
@@ -86,6 +86,21 @@ def test_a_killed_connection_is_replaced(mysql: Engine) -> None:
         assert fault_of(caught.value) is Fault.LOST
     with mysql.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+@pytest.mark.integration
+def test_a_connection_that_died_resting_is_replaced_unseen(
+    mysql: Engine, mariadb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "REST_SECONDS", 0.0)
+    with mysql.connect() as connection:
+        number = connection.execute(text("SELECT CONNECTION_ID()")).scalar()
+    killer = make_engine(mariadb_url, 1)
+    with killer.connect() as connection:
+        connection.execute(text(f"KILL {number}"))
+    killer.dispose()
+    with mysql.connect() as connection:
+        assert connection.execute(text("SELECT CONNECTION_ID()")).scalar() != number
 
 
 @pytest.mark.integration
