@@ -18,20 +18,21 @@ MAX_DAYS = 366
 MAX_MEMBERS = 200
 MAX_LINKS = 20
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+# `$` alone would let a final newline pass (which MariaDB cuts off), and `\d` every script's digits.
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}(?!\n)$")]
 """Client-made or server-made identifier, unique inside its trip (trips and users: globally)."""
-IsoDate = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-ClockTime = Annotated[str, Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+IsoDate = Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?!\n)$")]
+ClockTime = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](?!\n)$")]
 Title = Annotated[str, Meta(min_length=1, max_length=200)]
 ShortText = Annotated[str, Meta(max_length=300)]
 LongText = Annotated[str, Meta(max_length=10_000)]
 Latitude = Annotated[float, Meta(ge=-90, le=90)]
 Longitude = Annotated[float, Meta(ge=-180, le=180)]
-CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+CurrencyCode = Annotated[str, Meta(pattern=r"^[A-Z]{3}(?!\n)$")]
 MinorUnits = Annotated[int, Meta(ge=0, le=10_000_000_000_00)]
 Minutes = Annotated[int, Meta(ge=0, le=60 * 24 * 30)]
 ZoneName = Annotated[str, Meta(max_length=64)]
-Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s]+$")]
+Url = Annotated[str, Meta(max_length=2000, pattern=r"^https?://[^\s]+(?!\n)$")]
 
 StopKind = Literal["sight", "food", "lodging", "transport", "activity", "shopping", "nature", "other"]
 StopStatus = Literal["idea", "planned", "booked", "done", "cancelled"]

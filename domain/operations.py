@@ -36,6 +36,8 @@ from domain.entities import (
 )
 
 MAX_MOVED = 100
+MAX_SEQ = 2**53 - 1
+"""Larger numbers are not exact in a browser."""
 
 
 class _Fields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -186,7 +188,7 @@ class Undo(_Operation, frozen=True, tag="undo"):
     Undoing an undo is redo. Rejected with `conflict` when nothing of it is left to take back.
     """
 
-    seq: int
+    seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)]
 
 
 Operation = (

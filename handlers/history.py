@@ -19,7 +19,7 @@ class HistoryQuery(msgspec.Struct, frozen=True):
 
     before: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_HISTORY_PAGE)] = 50
-    record: Annotated[str, Meta(pattern=r"^(trip|day|stop|member):[A-Za-z0-9_-]{1,40}$")] | None = None
+    record: Annotated[str, Meta(pattern=r"^(trip|day|stop|member):[A-Za-z0-9_-]{1,40}(?!\n)$")] | None = None
 
 
 class History(msgspec.Struct, frozen=True):

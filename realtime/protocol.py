@@ -20,7 +20,7 @@ VERSION = 1
 MAX_FRAME_BYTES = 64 * 1024
 """Largest frame accepted from a client (close 1009)."""
 
-OpId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{8,64}$")]
+OpId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:-]{8,64}(?!\n)$")]
 Small = Annotated[str, Meta(max_length=80)]
 
 
