@@ -1,141 +1,23 @@
-"""The runner: groups, fates, cancellation, retries, order of publication, drain."""
+"""The runner: groups, fates, cancellation, order of publication, drain."""
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import Any
 
-import pymysql.err
 import pytest
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from domain.accounts import CreateGuest, NewSession
-from domain.commands import Applied, ApplyOperation, OpenRoom, ReadEvents, ReadHeads, RoomCommand
+from domain.commands import Applied, OpenRoom, ReadEvents, ReadHeads, RoomCommand
 from domain.errors import Conflict, Forbidden, NotFound, Unavailable
-from domain.events import Committed, decode_event
 from domain.operations import AddStop, DeleteTrip, SetStopFields, StopFields
 from domain.ports import UnitOfWork
-from domain.services.accounts import add_guest
 from domain.services.rooms import apply_operation, open_room, read_events, read_heads
-from storage import runner as subject
-from storage.runner import Runner
-from storage.unit import Unit, UnitFactory
 from storage.unit_of_work_memory import MemoryUnits
-from tests.storage.support import AT, Store, command, make_trip
-
-
-def mysql_error(code: int) -> OperationalError:
-    return OperationalError("UPDATE", {}, pymysql.err.OperationalError(code, "injected"))
-
-
-class Faulty:
-    """A factory whose units fail as told: `at` names a moment, `errors` are raised in turn."""
-
-    def __init__(self, units: UnitFactory) -> None:
-        self.units = units
-        self.errors: dict[str, list[Exception | None]] = {}
-        self.begun = 0
-
-    def __call__(self, writing: bool) -> Unit:
-        self.begun += 1
-        return _FaultyUnit(self, self.units(writing))
-
-    def fail(self, at: str) -> None:
-        waiting = self.errors.get(at)
-        error = waiting.pop(0) if waiting else None
-        if error is not None:
-            raise error
-
-
-class _FaultyUnit:
-    def __init__(self, owner: Faulty, unit: Unit) -> None:
-        self._owner = owner
-        self._unit = unit
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._unit, name)
-
-    def __enter__(self) -> Self:
-        self._owner.fail("begin")
-        self._unit.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._unit.__exit__(kind, error, trace)
-
-    def commit(self) -> None:
-        self._owner.fail("before commit")
-        self._unit.commit()
-        self._owner.fail("after commit")
-
-
-class World:
-    """A runner over one store, with faults, and what it published."""
-
-    def __init__(self, units: UnitFactory, **limits: int) -> None:
-        self.units = Faulty(units)
-        self.executor = ThreadPoolExecutor(4)
-        self.published: list[tuple[str, int]] = []
-        self.bodies: list[bytes] = []
-        self.run = Runner(self.units, self.executor, self._publish, **limits)
-        self.trip = make_trip(units)
-
-    def _publish(self, trip_id: str, epoch: str, events: list[Committed]) -> None:
-        assert epoch == "epoch-1"
-        self.published += [(trip_id, done.event.seq) for done in events]
-        self.bodies += [done.body for done in events]
-
-    @property
-    def seqs(self) -> list[int]:
-        return [seq for trip_id, seq in self.published if trip_id == self.trip]
-
-    def add(self, stop_id: str, **more: Any) -> asyncio.Task[Applied]:
-        op = AddStop(stop_id, StopFields(name=stop_id))
-        return self.apply(command(self.trip, op, **more))
-
-    def apply(self, made: ApplyOperation) -> asyncio.Task[Applied]:
-        async def submit() -> Applied:
-            return await self.run(apply_operation, made)
-
-        return asyncio.get_running_loop().create_task(submit())
-
-    async def log(self) -> list[int]:
-        bodies = await self.run(read_events, ReadEvents(self.trip, after=2))
-        return [decode_event(body).seq for body in bodies]
-
-    async def hold(self) -> Callable[[], None]:
-        """Occupy the trip's lane with a command that waits; returns what lets it go."""
-        begun, go = threading.Event(), threading.Event()
-
-        def wait(_: RoomCommand, __: UnitOfWork) -> None:
-            begun.set()
-            assert go.wait(20)
-
-        task = asyncio.create_task(_call(self.run, wait, RoomCommand(self.trip)))
-        self._held = task
-        assert await asyncio.to_thread(begun.wait, 20)
-        return go.set
-
-
-async def _call(run: Runner, service: Any, given: Any) -> Any:
-    return await run(service, given)
-
-
-@pytest.fixture
-async def world() -> AsyncIterator[World]:
-    made = World(MemoryUnits())
-    yield made
-    assert await made.run.drain(20)
-    assert (made.run.gauges.queued, made.run.gauges.in_flight, made.run.lanes) == (0, 0, 0)
-    made.executor.shutdown()
+from tests.storage.support import Store, command, make_trip
+from tests.storage.world import World, call
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
@@ -144,11 +26,6 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     made = Store(request.param, request.getfixturevalue(name))
     yield made
     made.close()
-
-
-@pytest.fixture(autouse=True)
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subject, "PAUSE_SECONDS", 0.0)
 
 
 # --- lanes --------------------------------------------------------------------------------
@@ -197,7 +74,7 @@ async def test_a_bad_command_fails_alone(world: World) -> None:
         world.add("s1"),  # exists
         world.add("s2", by="stranger"),
         world.apply(command(world.trip, DeleteTrip(), by="bob")),
-        asyncio.create_task(_call(world.run, broken, RoomCommand(world.trip))),
+        asyncio.create_task(call(world.run, broken, RoomCommand(world.trip))),
         world.add("s3"),
         world.add("s4", op_id="op-twice-1"),
         world.add("s4", op_id="op-twice-1"),
@@ -341,89 +218,6 @@ async def test_each_command_sees_its_callers_context(world: World) -> None:
     found = await asyncio.gather(*asks)
     assert [name for name, _ in found] == ["r0", "r1", "r2", "r3", "r4", "alone"]
     assert all(thread != threading.main_thread().name for _, thread in found)
-
-
-# --- faults -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("code", [1205, 1213, 1020])
-@pytest.mark.parametrize("at", ["begin", "before commit"])
-async def test_contention_repeats_the_whole_group(world: World, code: int, at: str) -> None:
-    go = await world.hold()
-    tasks = [world.add("s1"), world.add("s1"), world.add("s2")]
-    await asyncio.sleep(0)
-    # The command that holds the lane has begun already; for `before commit` it comes first.
-    skip = [] if at == "begin" else [None]
-    world.units.errors[at] = [*skip, mysql_error(code), mysql_error(code)]
-    begun = world.units.begun
-    go()
-    done = await asyncio.gather(*tasks, return_exceptions=True)
-    assert world.units.begun == begun + 3 and world.run.gauges.retries == 2
-    assert [type(each) for each in done] == [Applied, Conflict, Applied]
-    assert world.seqs == [3, 4] == await world.log()
-
-
-async def test_contention_that_lasts_is_unavailable(world: World) -> None:
-    world.units.errors["before commit"] = [mysql_error(1213), mysql_error(1213), mysql_error(1213)]
-    with pytest.raises(Unavailable) as caught:
-        await world.add("s1", op_id="op-again-1")
-    assert caught.value.retryable and world.units.begun == 3
-    assert world.seqs == [] == await world.log()
-    assert (await world.add("s1", op_id="op-again-1")).repeated is False
-
-
-@pytest.mark.parametrize("code", [2006, 2013])
-async def test_a_lost_connection_is_tried_once_more(world: World, code: int) -> None:
-    world.units.errors["before commit"] = [mysql_error(code)]
-    assert (await world.add("s1")).seq == 3
-    assert world.seqs == [3] and world.units.begun == 2
-    world.units.errors["begin"] = [mysql_error(code), mysql_error(code)]
-    with pytest.raises(Unavailable):
-        await world.add("s2")
-    assert world.units.begun == 4
-    assert world.seqs == [3] == await world.log()
-
-
-async def test_a_commit_whose_answer_was_lost_is_published_and_happens_once(world: World) -> None:
-    world.units.errors["after commit"] = [mysql_error(2013)]
-    done = await world.add("s1")
-    assert done == Applied(done.op_id, 3, repeated=True)
-    assert world.seqs == [3] == await world.log()
-    assert world.bodies == await world.run(read_events, ReadEvents(world.trip, after=2))
-
-
-async def test_without_an_operation_id_a_doubtful_commit_is_not_repeated(world: World) -> None:
-    new = NewSession("s1", "hash")
-    guest = CreateGuest("u1", new, "王", "zh", AT)
-    world.units.errors["after commit"] = [mysql_error(2013)]
-    with pytest.raises(Unavailable):
-        await world.run(add_guest, guest)
-    assert world.units.begun == 1
-    world.units.errors["begin"] = [mysql_error(2013)]
-    made = await world.run(add_guest, CreateGuest("u2", NewSession("s2", "hash2"), "李", "zh", AT))
-    assert made.id == "u2" and world.units.begun == 3
-
-
-async def test_no_free_connection_is_unavailable_at_once(world: World) -> None:
-    world.units.errors["begin"] = [PoolTimeout()]
-    with pytest.raises(Unavailable):
-        await world.add("s1")
-    assert world.units.begun == 1
-
-
-async def test_an_error_of_the_database_hits_only_its_cause(world: World) -> None:
-    """A command that the database refuses at the commit is found by running each alone."""
-    poison = RuntimeError("data too long")
-    go = await world.hold()
-    tasks = [world.add(f"s{n}") for n in range(3)]
-    await asyncio.sleep(0)
-    # The command that holds the lane commits; then the group fails, and then its first command.
-    world.units.errors["before commit"] = [None, poison, poison]
-    go()
-    done = await asyncio.gather(*tasks, return_exceptions=True)
-    assert done[0] is poison
-    assert [type(each) for each in done[1:]] == [Applied, Applied]
-    assert world.seqs == [3, 4] == await world.log()
 
 
 # --- drain --------------------------------------------------------------------------------
