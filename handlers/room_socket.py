@@ -44,7 +44,10 @@ def origin_allowed(request: HTTPServerRequest, deps: Deps) -> bool:
     hosts = [request.headers.get("Host", "")]
     if is_trusted(request.remote_ip or "", deps.trusted_proxies):
         hosts.append(request.headers.get("X-Forwarded-Host", "").split(",")[0])
-    parts = urlsplit(origin.lower())
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:
+        return False
     same_host = parts.scheme in ("http", "https") and parts.netloc in {h.strip().lower() for h in hosts if h}
     return same_host or origin in deps.allowed_origins
 

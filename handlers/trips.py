@@ -220,6 +220,9 @@ class OperationsHandler(ApiHandler):
             op = decode_operation(body.op)
         except msgspec.ValidationError as error:
             raise invalid(error) from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            # A raw part is skipped when the body is read: only here are its strings looked at.
+            raise Invalid("the operation is not JSON", field="op") from None
         command = ApplyOperation(
             trip_id=trip_id,
             op_id=body.op_id,

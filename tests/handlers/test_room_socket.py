@@ -121,6 +121,7 @@ async def dial(http_server: Any, http_server_port: Any) -> AsyncIterator[Dial]:
         ({}, 101),
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Origin": "http://127.0.0.1"}, 403),  # another port is another origin
         ({"Origin": "file://127.0.0.1"}, 403),
         ({"Origin": "http://evil.example", "Sec_Fetch_Site": "same-origin"}, 403),

@@ -36,6 +36,7 @@ async def test_create_list_read(world: World) -> None:
         ({"title": "T", "start_date": "2026-02-30", "end_date": "2026-03-01"}, "start_date"),
         ({"title": "T", "start_date": "2026-03-02", "end_date": "2026-03-01"}, "end_date"),
         ({"title": "T", "currency": "yuan"}, "currency"),
+        ({"title": "T", "time_zone": "Mars/Base"}, "time_zone"),
         ({}, "title"),
     ],
 )
@@ -122,6 +123,15 @@ async def test_operations_like_on_the_socket(world: World) -> None:
     ):
         answer = await ann.post(path, {"op_id": "op-00002", "base": 1, "op": bad})
         assert (answer.status, answer.json["error"]["details"]["field"]) == (400, field)
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"\xed\xa0\x80", b"\\ud800", b"\\q"])
+async def test_an_operation_that_is_not_text(world: World, name: bytes) -> None:
+    ann = await world.client().guest("Ann")
+    path = f"/api/trips/{await ann.trip()}/operations"
+    op = b'{"kind":"stop.add","id":"s1","fields":{"name":"' + name + b'"}}'
+    answer = await ann.send("POST", path, raw=b'{"op_id":"op-00001","base":1,"op":' + op + b"}")
+    assert (answer.status, answer.code) == (400, "invalid")
 
 
 async def test_history_pages(world: World) -> None:
