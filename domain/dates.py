@@ -193,6 +193,8 @@ def _reflow(trip: TripAggregate, ordered: list[Day]) -> list[Change]:
     if len(ordered) > MAX_DAYS:
         raise LimitReached(f"a trip has at most {MAX_DAYS} days", limit=MAX_DAYS)
     start = date.fromisoformat(trip.trip.start_date)
+    if (date.max - start).days < len(ordered) - 1:
+        raise LimitReached("the calendar ends here", limit=(date.max - start).days + 1)
     dates = [(start + timedelta(days=n)).isoformat() for n in range(len(ordered))]
     changes = [_redate(day, when) for day, when in zip(ordered, dates, strict=True) if day.date != when]
     return changes + _trip_dates(trip, trip.trip.start_date, dates[-1])

@@ -77,10 +77,14 @@ def given(fields: msgspec.Struct) -> dict[str, Any]:
             named.update({LINK_PREFIX + key: msgspec.to_builtins(link) for key, link in value.items()})
         else:
             named[name] = value
-    zone = named.get("time_zone")
+    check_zone(named.get("time_zone"))
+    return named
+
+
+def check_zone(zone: str | None) -> None:
+    """Raise `Invalid` unless it is an IANA time zone, or none."""
     if zone is not None and zone not in _ZONES:
         raise Invalid(f"{zone!r} is not an IANA time zone", field="time_zone")
-    return named
 
 
 def _live_stop(trip: TripAggregate, stop_id: str) -> Stop:

@@ -20,7 +20,7 @@ from domain.commands import (
     RoomState,
 )
 from domain.dates import date_range, new_days
-from domain.decisions import decide, overwritten
+from domain.decisions import check_zone, decide, overwritten
 from domain.entities import AccessRole, Member, Trip
 from domain.errors import Forbidden, Gone, NotFound, Unauthenticated
 from domain.events import Change, Event, decode_event
@@ -80,6 +80,7 @@ def create_trip(
     uow: UnitOfWork, trip_id: str, epoch: str, op: CreateTrip, user_id: str, op_id: str, at: str
 ) -> TripAggregate:
     """Make a new trip with its days and its owner, as event 1. Raises `Invalid`, `LimitReached`."""
+    check_zone(op.time_zone)
     dates = date_range(op.start_date, op.end_date)
     record = Trip(
         id=trip_id,

@@ -365,3 +365,12 @@ def test_a_rejected_operation_leaves_no_trace() -> None:
             room.do(op)
     room.trip._snapshot = None  # the cached encoding would hide a trace
     assert room.trip.snapshot() == before and room.trip.seq == seq
+
+
+def test_the_calendar_ends() -> None:
+    room = Room(start_date="9999-12-31", end_date="9999-12-31")
+    [last] = room.day_ids()
+    room.do(ops.AddDay("d2"))
+    with pytest.raises(LimitReached):
+        room.do(ops.MoveDay("d2", last))
+    room.do(ops.RemoveDay("d2"))
