@@ -90,7 +90,7 @@ def read_invite(command: ReadInvite, uow: UnitOfWork) -> InvitePreview:
 def accept_invite(command: AcceptInvite, uow: UnitOfWork) -> Accepted:
     """Join by a link. Idempotent; a member keeps the higher of the two roles.
 
-    Whoever was removed by somebody else needs a link that was made after that.
+    Whoever was removed by somebody else, or given a lower role, needs a link made after that.
     """
     user_id = command.actor.user_id
     if user_id is None:
@@ -100,12 +100,13 @@ def accept_invite(command: AcceptInvite, uow: UnitOfWork) -> Accepted:
     if invite.trip_id != trip.id or trip.trip.deleted:
         raise _no_invite()
     member = trip.member(user_id)
-    if member is not None and _RANK[member.role] >= _RANK[invite.role]:
+    role = _role_offered(trip, user_id, invite)
+    if member is not None and _RANK[member.role] >= _RANK[role]:
         return Accepted(trip.id, member.role)
     if member is None and _removed_since(trip, user_id, invite):
         raise Forbidden("you were removed from this trip: ask for a new invitation", code="removed")
     if uow.trips.seq_of(trip.id, command.op_id) is None:
-        op = JoinTrip(name=command.actor.name, role=invite.role)
+        op = JoinTrip(name=command.actor.name, role=role)
         join_trip(uow, trip, op, user_id, command.op_id, command.at)
     joined = trip.member(user_id)
     if joined is None:
@@ -144,6 +145,14 @@ def _removed_since(trip: TripAggregate, user_id: str, invite: Invite) -> bool:
         return False
     stamp = trip.stamp("member", user_id, "deleted")
     return stamp is not None and stamp[1] != user_id and stamp[0] > invite.made_at_seq
+
+
+def _role_offered(trip: TripAggregate, user_id: str, invite: Invite) -> Role:
+    """The link's role, or the lower one that somebody else has given this person since."""
+    known, stamp = trip.members.get(user_id), trip.stamp("member", user_id, "role")
+    if known is None or stamp is None or stamp[1] == user_id or stamp[0] <= invite.made_at_seq:
+        return invite.role
+    return known.role if _RANK[known.role] < _RANK[invite.role] else invite.role
 
 
 def _as_owner(trip: TripAggregate, user_id: str | None) -> TripAggregate:

@@ -242,6 +242,21 @@ async def test_who_was_removed_needs_a_newer_link(world: World) -> None:
     assert (await bob.get(f"/api/trips/{trip_id}")).json["role"] == "viewer"
 
 
+async def test_who_was_given_a_lower_role_needs_a_newer_link_to_rise(world: World) -> None:
+    ann = await world.client().guest("Ann")
+    trip_id = await ann.trip()
+    old = await ann.invite(trip_id, "editor")
+    bob = await (await world.client().guest("Bob")).join(old)
+    me = f"/api/trips/{trip_id}/members/{bob.user['id']}"
+    await ann.patch(me, {"role": "viewer"})
+    assert (await bob.post(f"/api/invites/{old}/accept")).json["role"] == "viewer"
+    await bob.delete(me)  # leaving and coming back is no way around
+    assert (await bob.post(f"/api/invites/{old}/accept")).json["role"] == "viewer"
+    await bob.delete(me)
+    newer = await ann.invite(trip_id, "editor")
+    assert (await bob.post(f"/api/invites/{newer}/accept")).json["role"] == "editor"
+
+
 async def test_an_invite_of_another_trip_cannot_be_revoked(world: World) -> None:
     ann, bob = await world.client().guest("Ann"), await world.client().guest("Bob")
     made = await ann.post(f"/api/trips/{await ann.trip()}/invites", {"role": "editor"})
