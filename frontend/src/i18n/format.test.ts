@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addDays, formatDate, formatDistance, formatMoney, parseMoney, pickNames } from "./format";
+import { addDays, formatDate, formatDistance, formatMoney, formatRange, parseMoney, pickNames } from "./format";
 
 test("dates are written the way each reader expects", () => {
   expect(formatDate("2026-05-03", "zh")).toBe("5月3日 周日");
@@ -28,4 +28,10 @@ test("the name in the reader's language comes first", () => {
 test("short distances are metres", () => {
   expect(formatDistance(0.234, "en")).toBe("230 m");
   expect(formatDistance(12.34, "en")).toBe("12 km");
+});
+
+test("ranges repeat nothing", () => {
+  expect(formatRange("2026-05-01", "2026-05-08", "zh")).toBe("2026年5月1日 – 8日");
+  expect(formatRange("2026-12-30", "2027-01-02", "zh")).toBe("2026年12月30日 – 2027年1月2日");
+  expect(formatRange("2026-05-01", "2026-05-08", "en").replace(/\s/g, " ")).toMatch(/1\s?–\s?8 May 2026/);
 });

@@ -45,10 +45,19 @@ export function formatDate(iso: string, language: Language): string {
 
 /** "2026年5月1日 – 8日" or "1 – 8 May 2026". */
 export function formatRange(start: string, end: string, language: Language): string {
-  const format = dateFormat(language, {
-    year: "numeric", month: language === "zh" ? "long" : "short", day: "numeric", timeZone: "UTC",
-  });
+  if (language === "zh") return chineseRange(start, end);
+  const format = dateFormat(language, { year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
   return start === end ? format.format(utc(start)) : format.formatRange(utc(start), utc(end));
+}
+
+/** Browsers fall back to slashes here, so the parts are put together by hand. */
+function chineseRange(start: string, end: string): string {
+  const [year, month, day] = start.split("-").map(Number);
+  const [endYear, endMonth, endDay] = end.split("-").map(Number);
+  const first = `${year}年${month}月${day}日`;
+  if (start === end) return first;
+  const last = `${endYear === year ? "" : `${endYear}年`}${endYear === year && endMonth === month ? "" : `${endMonth}月`}${endDay}日`;
+  return `${first} – ${last}`;
 }
 
 export function formatMoment(iso: string, language: Language): string {

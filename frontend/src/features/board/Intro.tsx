@@ -6,6 +6,7 @@ import { copyText } from "../../ui/copy";
 import { DatesButton } from "../room/TopBar";
 import { sumCosts } from "../room/itinerary";
 import { useText } from "../room/useText";
+import { view } from "../room/view";
 import { usePhone } from "../../app/useMedia";
 import { demoLink, forgetDemoLink } from "../home/demoLink";
 
@@ -25,7 +26,7 @@ export function Intro() {
           {total ? <span className="intro-total num">{t("room.totalCost", { amount: total })}</span> : null}
         </div>
       ) : null}
-      {trip?.description ? <p className="intro-text">{trip.description}</p> : null}
+      {trip?.description ? <button type="button" className="intro-text" onClick={() => view.dialog("details")}>{trip.description}</button> : null}
     </div>
   );
 }

@@ -113,23 +113,25 @@ function Line({ stop, n, open }: { stop: Stop; n: number; open: boolean }) {
         {stop.end_time ? <span>{stop.end_time}</span> : stop.duration_min && stop.start_time ? <span>{formatDuration(stop.duration_min, language)}</span> : null}
       </span>
       <span className="stop-num num" aria-hidden>{stop.status === "done" ? <Check size={14} strokeWidth={3} /> : n > 0 ? n : <KindIcon kind={stop.kind} size={13} />}</span>
-      <div className="stop-words">
-        <p className="stop-name">
-          <button type="button" className="stop-open" aria-expanded={open} aria-label={t("stop.open", { name: name(stop) })} onClick={onClick}>
-            {n > 0 ? <span className="stop-kind"><KindIcon kind={stop.kind} /></span> : null}
-            <span className="stop-main">{names.main || t("stop.unnamed")}</span>
-          </button>
-        </p>
-        {names.other ? <p className="stop-alt">{names.other}</p> : null}
-        {firstNote && !open ? <p className="stop-note">{firstNote}</p> : null}
-      </div>
+      <p className="stop-name">
+        <button type="button" className="stop-open" aria-expanded={open} aria-label={t("stop.open", { name: name(stop) })} onClick={onClick}>
+          {n > 0 ? <span className="stop-kind"><KindIcon kind={stop.kind} /></span> : null}
+          <span className="stop-main">{names.main || t("stop.unnamed")}</span>
+        </button>
+      </p>
       <div className="stop-side">
         <RowFaces t="stop" id={stop.id} />
-        {stop.cost_amount !== null ? <span className="stop-cost num">{formatMoney(stop.cost_amount, stop.cost_currency ?? currency, language)}</span> : null}
+        {stop.cost_amount ? <span className="stop-cost num">{formatMoney(stop.cost_amount, stop.cost_currency ?? currency, language)}</span> : null}
         {stop.status === "booked" || stop.status === "cancelled" || (stop.status === "idea" && n > 0) ? <span className={`badge badge-${stop.status}`}>{t(`status.${stop.status}`)}</span> : null}
         {stop.time_zone && stop.time_zone !== tripZone && stop.start_time ? <span className="stop-zone">{stop.time_zone.split("/").at(-1)?.replaceAll("_", " ")}</span> : null}
         {pending ? <span className="pending-dot" role="img" aria-label={t("stop.waiting")} title={t("stop.waiting")} /> : null}
       </div>
+      {names.other || (firstNote && !open) ? (
+        <div className="stop-more">
+          {names.other ? <p className="stop-alt">{names.other}</p> : null}
+          {firstNote && !open ? <p className="stop-note">{firstNote}</p> : null}
+        </div>
+      ) : null}
     </div>
   );
 }

@@ -31,7 +31,7 @@ export class MapLabels {
 
   constructor(private readonly map: L.Map) {
     const pane = map.createPane("names");
-    pane.style.zIndex = "300";
+    pane.style.zIndex = "450";
     pane.style.pointerEvents = "none";
     this.layer = L.DomUtil.create("div", "map-names leaflet-zoom-hide", pane);
     this.layer.setAttribute("aria-hidden", "true");
