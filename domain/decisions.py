@@ -16,7 +16,18 @@ from msgspec import UNSET
 
 from domain import operations as ops
 from domain.dates import decide_add_day, decide_dates, decide_move_day, decide_remove_day
-from domain.entities import MAX_LINKS, MAX_MEMBERS, MAX_STOPS, Day, Entity, Member, RecordType, Role, Stop
+from domain.entities import (
+    MAX_LINK_IDS,
+    MAX_LINKS,
+    MAX_MEMBERS,
+    MAX_STOPS,
+    Day,
+    Entity,
+    Member,
+    RecordType,
+    Role,
+    Stop,
+)
 from domain.errors import Conflict, Forbidden, Gone, Invalid, LimitReached, NotFound
 from domain.events import Change, Overwrite
 from domain.intent import Intent
@@ -124,15 +135,18 @@ def _set_day_fields(trip: TripAggregate, _: Intent, op: ops.SetDayFields) -> lis
 def _set_stop_fields(trip: TripAggregate, _: Intent, op: ops.SetStopFields) -> list[Change]:
     stop = _live_stop(trip, op.id)
     fields = given(op.fields)
-    _check_links(stop, fields)
+    _check_links(trip, stop, fields)
     return patch("stop", stop, fields)
 
 
-def _check_links(stop: Stop, fields: dict[str, Any]) -> None:
+def _check_links(trip: TripAggregate, stop: Stop, fields: dict[str, Any]) -> None:
     named = {field[len(LINK_PREFIX) :]: v for field, v in fields.items() if field.startswith(LINK_PREFIX)}
     kept = (set(stop.links) | {k for k, v in named.items() if v is not None}) - {
         k for k, v in named.items() if v is None
     }
+    used = {f for f in trip.stamps.get(("stop", stop.id), {}) if f.startswith(LINK_PREFIX)}
+    if len(used | {LINK_PREFIX + key for key in named}) > MAX_LINK_IDS:
+        raise LimitReached(f"a stop has had {MAX_LINK_IDS} links: reuse their ids", limit=MAX_LINK_IDS)
     if len(kept) > MAX_LINKS and len(kept) > len(stop.links):
         raise LimitReached(f"a stop has at most {MAX_LINKS} links", limit=MAX_LINKS)
 
@@ -153,7 +167,7 @@ def _add_stop(trip: TripAggregate, intent: Intent, op: ops.AddStop) -> list[Chan
     if op.day is None and op.fields.status is UNSET:
         stop.status = "idea"
     fields = given(op.fields)
-    _check_links(stop, fields)
+    _check_links(trip, stop, fields)
     keys = _places(trip, [op.id], op.day, op.after)
     record = wire_record(stop) | {"pos": keys.pop(op.id)}
     for field, value in fields.items():

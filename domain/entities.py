@@ -17,6 +17,8 @@ MAX_STOPS = 2_000
 MAX_DAYS = 366
 MAX_MEMBERS = 200
 MAX_LINKS = 20
+MAX_LINK_IDS = 200
+"""Link ids that a stop may ever have used: who changed each is remembered for undo."""
 
 # `$` alone would let a final newline pass (which MariaDB cuts off), and `\d` every script's digits.
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}(?!\n)$")]

@@ -120,6 +120,17 @@ def test_a_link_too_many_is_refused() -> None:
         room.do(ops.SetStopFields("s1", StopFields(links=links)))
 
 
+def test_link_ids_are_not_used_up_without_bound() -> None:
+    room = dated()
+    add(room, "s1")
+    for n in range(200):
+        room.do(ops.SetStopFields("s1", StopFields(links={f"l{n}": Link("https://a.example")})))
+        room.do(ops.SetStopFields("s1", StopFields(links={f"l{n}": None})))
+    with pytest.raises(LimitReached):
+        room.do(ops.SetStopFields("s1", StopFields(links={"one-more": Link("https://a.example")})))
+    room.do(ops.SetStopFields("s1", StopFields(links={"l0": Link("https://a.example")})))
+
+
 # --- dates --------------------------------------------------------------------------------
 
 
