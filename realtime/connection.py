@@ -91,11 +91,16 @@ class Connection:
     def send_bulk(self, data: bytes) -> bool:
         """Send one message that may by itself be larger than the budget, such as a snapshot.
 
-        The budget counts what comes on top of it, until it has been taken.
+        The budget counts what comes on top of it, until it has been taken. Who asks for another
+        one without reading the first is cut.
         """
         if not self.open:
             return False
-        self._limit = self._transport.buffered + len(data) + self._hard
+        buffered = self._transport.buffered
+        if buffered > self._hard:
+            self._cut()
+            return False
+        self._limit = buffered + len(data) + self._hard
         self._transport.write(data)
         return True
 

@@ -52,6 +52,16 @@ async def test_a_big_snapshot_is_not_slowness_but_what_comes_on_top_is_bounded()
     assert connection.cut
 
 
+async def test_snapshot_after_snapshot_does_not_pile_up_for_who_never_reads() -> None:
+    transport = FakeTransport()
+    transport.stalled = True
+    connection = Connection(transport)
+    assert connection.send_bulk(b"s" * (HARD_LIMIT // 2))
+    assert connection.send_bulk(b"s" * (3 * HARD_LIMIT))
+    assert not connection.send_bulk(b"s")
+    assert connection.cut and transport.aborted
+
+
 async def test_after_the_snapshot_was_taken_the_limit_is_as_before() -> None:
     transport = FakeTransport()
     connection = Connection(transport)
