@@ -197,8 +197,7 @@ class TripHandler(TripHandlerBase):
     async def patch(self, trip_id: str) -> None:
         actor = self.actor
         body = self.read_body(ChangeBody)
-        # Room for the numbers that the further operations of this change append.
-        op_id = self.read_op_id(f"rest-{new_id()}")[:60]
+        op_id = self.read_op_id(f"rest-{new_id()}")
         command = ChangeTrip(trip_id, actor, op_id, body.operations(), self.deps.clock())
         done = await self.deps.run(trips.change_trip, command)
         self.reply(SeqAnswer(done.seq))

@@ -69,6 +69,15 @@ async def test_change_several_fields_together(world: World) -> None:
     assert (trip["title"], trip["visibility"], trip["end_date"]) == ("New", "public", "2026-10-03")
 
 
+async def test_keys_that_differ_only_at_their_end_are_two_keys(world: World) -> None:
+    ann = await world.client().guest("Ann")
+    trip_id = await ann.trip()
+    for last in "12":
+        body = {"title": f"T{last}", "visibility": "public", **DATES}
+        assert (await ann.patch(f"/api/trips/{trip_id}", body, Idempotency_Key="k" * 63 + last)).status == 200
+    assert (await ann.get(f"/api/trips/{trip_id}")).json["snapshot"]["trip"]["title"] == "T2"
+
+
 @pytest.mark.parametrize(
     "body",
     [
