@@ -25,6 +25,10 @@ export function Dialog(props: DialogProps) {
         <D.Overlay className="dialog-overlay" />
         <D.Content
           className={`dialog dialog-${kind} ${className ?? ""}`}
+          onEscapeKeyDown={(event) => {
+            // The first Escape reverts the field that is being typed in; the next one closes.
+            if (document.activeElement instanceof HTMLElement && document.activeElement.dataset["dirty"]) event.preventDefault();
+          }}
           {...(description ? {} : { "aria-describedby": undefined })}
         >
           <header className={hideTitle ? "dialog-head dialog-head-bare" : "dialog-head"}>

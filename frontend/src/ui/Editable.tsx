@@ -46,6 +46,11 @@ export function Editable(props: EditableProps) {
     if (props.autoFocus) box.current?.focus();
   }, [props.autoFocus]);
 
+  /** What is typed is never lost because the field goes away: a sheet closed by a tap outside. */
+  const leave = useRef<() => void>(() => undefined);
+  leave.current = () => { if (draft !== null && !reverting.current) finish(); };
+  useEffect(() => () => leave.current(), []);
+
   function finish(): void {
     onEditing?.("blur");
     const text = draft;
@@ -88,6 +93,7 @@ export function Editable(props: EditableProps) {
     "aria-invalid": bad || undefined,
     "aria-describedby": bad ? noteId : undefined,
     "data-testid": props.testId,
+    "data-dirty": draft !== null || undefined,
     placeholder: readOnly ? undefined : props.placeholder,
     readOnly,
     maxLength: props.maxLength,

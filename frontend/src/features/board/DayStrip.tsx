@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "react";
 import { useRoomState } from "../../store";
-import { formatDate, formatDay } from "../../i18n/format";
+import { formatDate } from "../../i18n/format";
 import { useDayMark, useDayGroups } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
@@ -39,6 +39,7 @@ function DayChip({ id, on, scroll }: { id: string; on: boolean; scroll: boolean 
       className="day-chip num"
       data-day={mark.color}
       aria-pressed={on}
+      title={date ? formatDate(date, language) : undefined}
       aria-label={date ? `${t("room.goToDay", { n: mark.n })}, ${formatDate(date, language)}` : t("room.goToDay", { n: mark.n })}
       onClick={() => {
         view.setDay(on ? null : id);
@@ -46,7 +47,7 @@ function DayChip({ id, on, scroll }: { id: string; on: boolean; scroll: boolean 
       }}
     >
       <b>{mark.n}</b>
-      {date ? <span>{formatDay(date, language)}</span> : null}
+      {date && on ? <span>{formatDate(date, language)}</span> : null}
     </button>
   );
 }

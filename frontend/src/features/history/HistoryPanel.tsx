@@ -13,7 +13,7 @@ import { markOf } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
 import { useEvents } from "./useEvents";
-import { fieldLabel, isSilent, showValue } from "./values";
+import { excerpt, fieldLabel, isSilent, showValue } from "./values";
 import "./history.css";
 
 const localDay = (iso: string): string => {
@@ -114,6 +114,7 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
   };
   const show = (value: unknown) => (field === "day_id" ? dayWords(value) : showValue(field, value, text, currency));
   const before = change.old?.[field];
+  const [was, is] = excerpt(show(before), show(change.set[field]));
   const op = canEdit && change.old && field in change.old ? setField(change.t as RecordType, change.id, field, before ?? null) : null;
   const exists = useRoomState((s) => (change.t === "stop" ? s.stops.has(change.id) : change.t === "day" ? s.days.some((day) => day.id === change.id) : true));
   function restore(): void {
@@ -125,7 +126,7 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
     <div className="change">
       <dt>{fieldLabel(change.t, field, t)}</dt>
       <dd>
-        <del>{show(before)}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{show(change.set[field])}</ins>
+        <del>{was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{is}</ins>
       </dd>
       {op && exists ? <IconButton className="change-restore" label={`${t("history.restore")}: ${show(before)}`} tip={false} title={t("history.restore")} onClick={restore}><RotateCcw size={14} aria-hidden /></IconButton> : null}
     </div>

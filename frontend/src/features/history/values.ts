@@ -28,3 +28,20 @@ export function showValue(field: string, value: unknown, { t, language }: { t: T
 const SILENT = new Set(["pos", "id", "deleted", "color", "joined_at", "created_at", "created_by", "proposed_by"]);
 
 export const isSilent = (field: string): boolean => SILENT.has(field);
+
+/** Two long texts cut down to where they differ, with a little of what stands around. */
+export function excerpt(before: string, after: string, around = 14): [string, string] {
+  if (before.length <= 48 && after.length <= 48) return [before, after];
+  const a = [...before];
+  const b = [...after];
+  let head = 0;
+  while (head < a.length && head < b.length && a[head] === b[head]) head += 1;
+  let tail = 0;
+  while (tail < a.length - head && tail < b.length - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail += 1;
+  const cut = (text: string[]): string => {
+    const from = Math.max(0, head - around);
+    const to = Math.min(text.length, text.length - tail + around);
+    return `${from > 0 ? "…" : ""}${text.slice(from, to).join("")}${to < text.length ? "…" : ""}`;
+  };
+  return [cut(a), cut(b)];
+}

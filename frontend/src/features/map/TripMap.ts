@@ -201,6 +201,10 @@ export class TripMap {
       const found = each ? this.markers.get(each) : undefined;
       found?.marker.getElement()?.classList.toggle("pin-lit", each === id);
       found?.marker.setZIndexOffset(each === id ? 2000 : 0);
+      if (found && each === id) {
+        const room = this.map.getSize().x - this.map.latLngToContainerPoint(found.marker.getLatLng()).x;
+        found.marker.getElement()?.classList.toggle("pin-left", room < 250);
+      }
     }
     this.lit = id;
   }
