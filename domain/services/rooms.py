@@ -22,7 +22,7 @@ from domain.commands import (
 from domain.dates import date_range, new_days
 from domain.decisions import check_zone, decide, overwritten
 from domain.entities import AccessRole, Member, Trip
-from domain.errors import Forbidden, Gone, NotFound, Unauthenticated
+from domain.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from domain.events import Change, Event, decode_event
 from domain.intent import Intent
 from domain.operations import AnyOperation, CreateTrip, JoinTrip, RestoreTrip, Undo, kind_of
@@ -39,14 +39,15 @@ def apply_operation(command: ApplyOperation, uow: UnitOfWork) -> Applied:
     """Apply one operation exactly once.
 
     Raises `NotFound` (no such trip for this actor), `Gone` (trip deleted), `Forbidden`,
-    or what `domain.decisions` raises. An `op_id` seen before returns its first result.
+    or what `domain.decisions` raises. An `op_id` seen before returns its first result; somebody
+    else's is a `Conflict`.
     """
     trip = uow.trips.lock(command.trip_id)
     user_id = command.actor.user_id
     role = trip.role_of(user_id)
     if role is None or user_id is None:
         raise _no_access(trip, role, user_id)
-    seen = uow.trips.seq_of(command.trip_id, command.op_id)
+    seen = repeat_of(uow, trip, command.op_id, user_id)
     if seen is not None:
         return Applied(command.op_id, seq=seen, repeated=True)
     permissions.check(kind_of(command.op), role)
@@ -54,6 +55,17 @@ def apply_operation(command: ApplyOperation, uow: UnitOfWork) -> Applied:
         raise Gone("this trip was deleted", t="trip", id=trip.id)
     event = apply(uow, trip, command.op, user_id, command.op_id, command.base, command.at)
     return Applied(command.op_id, seq=event.seq)
+
+
+def repeat_of(uow: UnitOfWork, trip: TripAggregate, op_id: str, user_id: str) -> int | None:
+    """The event that the actor's `op_id` has become, if any. Raises `Conflict` for somebody
+    else's: an answer as if this one had been applied would lose it silently."""
+    seen = uow.trips.seq_of(trip.id, op_id)
+    if seen is not None:
+        made = uow.trips.event(trip.id, seen)
+        if made is not None and made.actor != user_id:
+            raise Conflict("somebody else has used this op_id", code="op_id_taken")
+    return seen
 
 
 def apply(

@@ -57,7 +57,7 @@ def change_trip(command: ChangeTrip, uow: UnitOfWork) -> Applied:
         raise Unauthenticated("sign in first")
     op_ids = [command.op_id, *(f"{command.op_id}:{n}" for n in range(1, len(command.ops)))]
     for op_id in reversed(op_ids):
-        seen = uow.trips.seq_of(trip.id, op_id)
+        seen = rooms.repeat_of(uow, trip, op_id, user_id)
         if seen is not None:
             return Applied(command.op_id, seq=seen, repeated=True)
     for op in command.ops:

@@ -54,6 +54,14 @@ def test_an_op_id_seen_before_returns_its_first_result() -> None:
     assert again.repeated and again.seq == first.seq and room.trip.live_stops == 1
 
 
+def test_an_op_id_of_somebody_else_is_no_repeat() -> None:
+    room = dated()
+    room.do(ops.AddStop("s1", StopFields(name="x")), "ann", op_id="same-op-id")
+    with pytest.raises(Conflict) as refused:
+        room.do(ops.AddStop("s2", StopFields(name="y")), "bob", op_id="same-op-id")
+    assert refused.value.code == "op_id_taken" and room.trip.live_stops == 1
+
+
 def test_stops_are_placed_by_anchor() -> None:
     room = dated()
     day = room.day_ids()[0]
