@@ -1,0 +1,69 @@
+"""Two real server processes, a browser, and people with browser windows.
+
+Owns the life of all three and what happens when a test fails: a screenshot of every window in a temporary
+folder. Never holds test data. Used by the tests of this folder only.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.e2e.cluster import Cluster
+from tests.e2e.people import People
+from tests.services.chromium import LAUNCH_ARGUMENTS
+from tests.services.mariadb import MariaDB
+from tests.services.redis import Redis
+from tests.services.server import ROOT
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Lets fixtures know how their test ended."""
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture(scope="package")
+def cluster(mariadb: MariaDB, redis_server: Redis) -> Iterator[Cluster]:
+    """Two processes that share a database and a bus, each at its own address."""
+    if not (ROOT / "frontend" / "dist" / "index.html").is_file():
+        pytest.fail("The frontend is not built: run .venv/bin/python frontend/build.py", pytrace=False)
+    mariadb.drop_database("e2e")
+    made = Cluster(mariadb.create_database("e2e"), redis_server.url)
+    yield made
+    made.stop()
+
+
+# Not for the whole session: while Playwright runs, no other test of this process could start an event loop.
+@pytest.fixture(scope="package")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium_path, args=LAUNCH_ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def people(request: pytest.FixtureRequest, browser: Browser, cluster: Cluster) -> Iterator[People]:
+    """Makes people, each with a browser context; fails the test when a window complained in its console."""
+    made = People(browser, cluster)
+    yield made
+    if request.node.stash.get(FAILED, False):
+        folder = Path(tempfile.mkdtemp(prefix="tongyou-e2e-"))
+        made.screenshots(folder)
+        print(f"screenshots: {folder}")
+    complaints = made.complaints()
+    made.close()
+    cluster.start()
+    assert not complaints, "\n".join(["the console is not clean:", *complaints])

@@ -1,0 +1,44 @@
+"""Rights that change while a room is open, decided at the other server process (R7.1)."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.people import People
+from tests.e2e.screens import Room
+
+pytestmark = pytest.mark.timeout(90)
+
+
+def choose_for(page: Page, name: str, role: str, item: str) -> None:
+    """Pick an entry of the menu beside a member."""
+    page.get_by_role("button", name=f"Options of {name}", exact=True).click()
+    page.get_by_role(role, name=item, exact=True).click()  # type: ignore[arg-type]
+
+
+def test_a_demoted_editor_is_read_only_at_once_and_a_removed_one_is_out(people: People) -> None:
+    ann, bo, trip = people.pair()
+    here, there = Room.enter(ann, trip), Room.enter(bo, trip)
+    here.expect_people(2)
+    there.open(trip.stops["Old Town"])
+    expect(there.field("Name")).to_be_editable()
+    expect(there.page.get_by_role("button", name="Add a stop").first).to_be_visible()
+
+    here.page.get_by_role("button", name="People", exact=True).click()
+    choose_for(here.page, "Bo", "menuitemradio", "Can view")
+    expect(there.page.get_by_text("View only", exact=True)).to_be_visible()
+    expect(there.field("Name")).not_to_be_editable()
+    expect(there.field("Kind")).to_be_disabled()
+    for name in ("Add a stop", "Add a day", "Add an idea", "Move Black Dragon Pool", "Undo"):
+        expect(there.page.get_by_role("button", name=name)).to_have_count(0)
+    # Looking on still works.
+    here.add(trip.days[0], "Seen by a viewer")
+    expect(there.names_of(trip.days[0]).last).to_have_text("Seen by a viewer")
+
+    choose_for(here.page, "Bo", "menuitem", "Remove from the trip")
+    dialog = here.page.get_by_role("dialog", name="Remove Bo?")
+    dialog.get_by_role("button", name="Remove", exact=True).click()
+    expect(there.page.get_by_role("heading", name="You are not in this trip")).to_be_visible()
+    expect(there.board).to_have_count(0)
+    here.expect_state("live", pending=0)
