@@ -156,12 +156,20 @@ def open_room(command: OpenRoom, uow: UnitOfWork) -> RoomState:
     member = trip.member(command.actor.user_id)
     color = member.color if member is not None else 0
     since = command.since
-    if command.epoch == trip.epoch and since is not None and 0 <= trip.seq - since <= RESUME_LIMIT:
+    resumes = command.epoch == trip.epoch and since is not None and 0 <= trip.seq - since <= RESUME_LIMIT
+    if resumes and since is not None and since >= _first_seen(trip, role):
         events = uow.trips.events_after(trip.id, since, RESUME_LIMIT) if since < trip.seq else []
         events = events[: trip.seq - since]
         if len(events) == trip.seq - since:
             return RoomState(trip.id, trip.epoch, trip.seq, role, True, color, events=events)
     return RoomState(trip.id, trip.epoch, trip.seq, role, False, color, snapshot=trip.snapshot())
+
+
+def _first_seen(trip: TripAggregate, role: AccessRole) -> int:
+    """The seq from which on this reader may have the log: events of before a trip became public
+    hold what was removed or overwritten in private."""
+    stamp = trip.stamp("trip", trip.id, "visibility") if role == "spectator" else None
+    return 0 if stamp is None else stamp[0]
 
 
 def read_events(command: ReadEvents, uow: UnitOfWork) -> list[bytes]:

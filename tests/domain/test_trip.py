@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from domain import operations as ops
+from domain.commands import Actor, OpenRoom
 from domain.entities import Link
 from domain.errors import Conflict, DomainError, Forbidden, Gone, Invalid, LimitReached, NotFound
 from domain.operations import DayFields, StopFields, TripFields
+from domain.services.rooms import open_room
 from tests.domain.rooms import Room
 
 
@@ -393,3 +395,19 @@ def test_the_calendar_ends() -> None:
     with pytest.raises(LimitReached):
         room.do(ops.MoveDay("d2", last))
     room.do(ops.RemoveDay("d2"))
+
+
+def test_a_spectator_does_not_read_the_private_past_by_resuming() -> None:
+    room = dated()
+    room.do(ops.SetTripFields(TripFields(description="the door code is 4711")))
+    room.do(ops.SetTripFields(TripFields(description="")))
+    room.do(ops.SetTripVisibility("public"))
+    public = room.trip.seq
+    add(room, "s1")
+
+    def resume(user: str | None, since: int) -> bool:
+        return open_room(OpenRoom("t1", Actor(user), since, room.trip.epoch), room).recovered
+
+    assert not resume(None, public - 1) and not resume("stranger", 0)
+    assert resume(None, public) and resume(None, public + 1)
+    assert resume("vic", 0)
