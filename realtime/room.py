@@ -218,7 +218,7 @@ class Room:
     def _advance(self, batch: Batch) -> None:
         said = read_authority(batch.bodies) if batch.authority else None
         if said is not None:
-            self._send_away(said)
+            self._send_away(said, batch.last)
         self._ring.extend(enumerate(batch.bodies, batch.first))
         self.head = batch.last
         self._durable.append(batch.frame())
@@ -242,20 +242,23 @@ class Room:
 
     # --- authority --------------------------------------------------------------------------
 
-    def _send_away(self, said: Authority) -> None:
-        """Before an event is shown: those who may no longer see it are closed first."""
+    def _send_away(self, said: Authority, last: int) -> None:
+        """Before an event is shown: those who may no longer see it are closed first. Old news up to
+        `last` say nothing about somebody who was let in on a later state."""
         if not said.members and said.private is None:
             return
         self.flush()
         for session in self._present():
-            session.obey(Authority(said.members, private=said.private))
+            if self._ahead.get(session, -1) < last:
+                session.obey(Authority(said.members, private=said.private))
 
     def _tell(self, said: Authority) -> None:
         """After an event was shown: deletion, and how people look now."""
         self.flush()
+        looks = Authority(names=said.names, colors=said.colors)
         rest = Authority(names=said.names, colors=said.colors, deleted=said.deleted)
         for session in self._present():
-            session.obey(rest)
+            session.obey(looks if session in self._ahead else rest)
 
     def deleted(self) -> None:
         """The database says that the trip is deleted."""

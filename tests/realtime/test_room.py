@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from domain.events import Change
 from domain.services.rooms import read_events
 from realtime.connection import HARD_LIMIT, SOFT_LIMIT
 from realtime.envelope import FORMAT, Envelope, room_channel, seal
@@ -93,6 +94,28 @@ async def test_a_failed_catch_up_is_repeated_by_the_next_check(world: World) -> 
     del node.errors[read_events]
     await node.hub.poll_heads()
     await until(lambda: client.seqs == [1, 2])
+
+
+async def test_old_news_do_not_send_away_who_was_let_in_since(world: World) -> None:
+    node = await world.node(replace(QUIET, hold=NEVER))
+    ann = await node.client().join()
+    node.lost = True
+    removed = Change("member", "bob", {"deleted": True})
+    back = Change("member", "bob", {"deleted": False, "role": "editor"})
+    rows = [("op-out", "ann", "member.remove", [removed]), ("op-in", "bob", "member.join", [back])]
+    for deleted in (True, False):
+        rows.append((f"op-{deleted}", "ann", "trip", [Change("trip", ROOM, {"deleted": deleted})]))
+    done = node.commit(rows)
+    bob = await node.client("bob").join()
+    node.hub.deliver(ROOM, Batch("e1", 1, [done[0].body], True))
+    node.hub.deliver(ROOM, Batch("e1", 2, [done[1].body, done[2].body], True))
+    await turns()
+    assert ann.code == 4410 and bob.code is None
+    node.hub.deliver(ROOM, Batch("e1", 4, [done[3].body], True))
+    node.lost = False
+    node.edit()
+    await turns()
+    assert bob.seqs == [5] and bob.code is None
 
 
 async def test_a_long_absence_is_read_in_pages(world: World) -> None:
