@@ -29,7 +29,7 @@ from domain.ports import UnitOfWork
 from domain.services.rooms import join_trip, read_events
 from domain.services.trips import start_trip
 from realtime.broker_memory import MemoryBroker, MemoryBus
-from realtime.hub import Hub, Times
+from realtime.hub import Hub, HubLimits, Times
 from realtime.presence import PresenceTimes
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
@@ -46,6 +46,7 @@ QUICK = Times(
     hold=0.005, poll=0.05, poll_down=0.05, heartbeat=0.05, sign_ins=3600, linger=3600,
     presence=PresenceTimes(tick=0.01, refresh=3600, leave=0.05),
 )  # fmt: skip
+FREE = HubLimits(frames_per_second=1e6)
 
 
 class FaultyBus(MemoryBus):
@@ -77,7 +78,7 @@ class Process:
         async def all_valid(auth_ids: set[str]) -> set[str]:
             return auth_ids
 
-        self.hub = Hub(self.run, broker, MemoryPresenceStore(), all_valid, times=QUICK)
+        self.hub = Hub(self.run, broker, MemoryPresenceStore(), all_valid, times=QUICK, limits=FREE)
         self.publisher = Publisher(self.hub, broker)
 
     def publish(self, trip_id: str, epoch: str, committed: list[Committed]) -> None:
