@@ -297,7 +297,9 @@ export class RoomClient {
     this.socket.joined(message.ping_interval_ms)
     this.own.joined()
     this.outbox.pump()
-    this.scheduleSave()
+    // A first snapshot is kept at once: who goes offline right after joining still has the trip.
+    if (message.recovered) this.scheduleSave()
+    else this.save()
     void this.options.storage.adoptOrphans().then((orphans) => this.onOrphans(orphans))
   }
 
