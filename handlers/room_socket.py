@@ -151,7 +151,8 @@ class RoomSocket(WebSocketHandler):
             self.finish("foreign origin")
             return
         try:
-            signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE))
+            # Not from the cache: a sign-in that ended elsewhere must not outlive its sockets.
+            signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE), fresh=True)
         except DomainError as error:
             self.set_status(503)
             self.set_header("Retry-After", "1")

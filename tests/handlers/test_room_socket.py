@@ -32,14 +32,15 @@ from tests.realtime.world import QUIET, RENAME, ROOM, Node, World, until
 
 
 class FakeSessions:
-    """Tokens are user ids. `down`: the database is away."""
+    """Tokens are user ids. `down`: the database is away. `ended` are believed in by a cache only."""
 
     down = False
+    ended: frozenset[str] = frozenset()
 
-    async def resolve(self, token: str | None) -> Any:
+    async def resolve(self, token: str | None, fresh: bool = False) -> Any:
         if self.down:
             raise Unavailable("the database is away")
-        if token is None or token == "stale":
+        if token is None or token == "stale" or (fresh and token in self.ended):
             return None
 
         class SignedIn:
@@ -160,6 +161,15 @@ async def test_no_session_may_read_public_trips_only(dial: Dial, world: World) -
     world.trip.public = True
     reader = await (await dial(None)).join()
     assert reader.messages[0]["role"] == "spectator"
+
+
+async def test_a_sign_in_that_ended_elsewhere_opens_no_socket_from_a_cache(
+    dial: Dial, sessions: FakeSessions
+) -> None:
+    sessions.ended = frozenset({"ann"})
+    ann = await dial("ann")
+    ann.send({"t": "join", "v": 1, "room": ROOM, "client": "x"})
+    assert await ann.end() == 4401
 
 
 async def test_the_database_away_is_503_before_the_handshake(dial: Dial, sessions: FakeSessions) -> None:
