@@ -31,7 +31,10 @@ export const stepGap: KeyboardCoordinateGetter = (event, { currentCoordinates, c
   if (!down && event.code !== KeyboardCode.Up) return undefined;
   event.preventDefault();
   const here = context.over ? (context.droppableRects.get(context.over.id)?.bottom ?? currentCoordinates.y) : currentCoordinates.y;
+  // The gap behind the stop itself is where it already is.
+  const own = `:${String(context.active?.id)}`;
   const lines = context.droppableContainers.getEnabled()
+    .filter((container) => !String(container.id).endsWith(own))
     .map((container) => context.droppableRects.get(container.id)?.bottom)
     .filter((bottom): bottom is number => bottom !== undefined)
     .sort((a, b) => a - b);

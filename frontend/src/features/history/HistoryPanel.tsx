@@ -92,7 +92,7 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
       <Avatar name={who} color={author?.color ?? 0} size={24} away={author?.deleted ?? true} />
       <div className="entry-body">
         <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
-        {changes.length > 0 ? <dl className="entry-changes">{changes.flatMap((change) => fieldsOf(change, field).map((key) => <FieldChange key={`${change.id}${key}`} change={change} field={key} />))}</dl> : null}
+        {changes.length > 0 ? <ul className="entry-changes">{changes.flatMap((change) => fieldsOf(change, field).map((key) => <FieldChange key={`${change.id}${key}`} change={change} field={key} />))}</ul> : null}
       </div>
     </li>
   );
@@ -123,12 +123,12 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
     toast(t("history.restored"), { action: { label: t("common.undo"), run: () => client.undo() } });
   }
   return (
-    <div className="change">
-      <dt>{fieldLabel(change.t, field, t)}</dt>
-      <dd>
+    <li className="change">
+      <span className="change-field">{fieldLabel(change.t, field, t)}</span>
+      <span className="change-values">
         <del>{was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{is}</ins>
-      </dd>
+      </span>
       {op && exists ? <IconButton className="change-restore" label={`${t("history.restore")}: ${show(before)}`} tip={false} title={t("history.restore")} onClick={restore}><RotateCcw size={14} aria-hidden /></IconButton> : null}
-    </div>
+    </li>
   );
 }

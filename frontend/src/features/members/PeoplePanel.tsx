@@ -29,10 +29,10 @@ export function PeoplePanel() {
           {[...people].sort((a, b) => Number(b.me) - Number(a.me)).map((person) => {
             const member = members.find((each) => each.id === person.user);
             return (
-              <div key={person.user} className="people-row" role="listitem">
+              <li key={person.user} className="people-row">
                 <PersonLine person={person} />
                 {member ? <MemberRole member={member} /> : <span className="badge">{t("role.spectator")}</span>}
-              </div>
+              </li>
             );
           })}
         </ul>

@@ -32,7 +32,7 @@ export function Facepile({ max }: { max: number }) {
       }
     >
       <ul className="people-pop">
-        {sorted.map((person) => <PersonLine key={person.user} person={person} />)}
+        {sorted.map((person) => <li key={person.user}><PersonLine person={person} /></li>)}
       </ul>
     </Popover>
   );
@@ -72,9 +72,6 @@ export function PersonLine({ person }: { person: PersonGroup }) {
       </span>
     </>
   );
-  return (
-    <li>
-      {person.me || !focus ? <div className="person-line">{body}</div> : <button type="button" className="person-line" title={t("people.follow", { name: person.name })} onClick={go}>{body}</button>}
-    </li>
-  );
+  if (person.me || !focus) return <div className="person-line">{body}</div>;
+  return <button type="button" className="person-line" title={t("people.follow", { name: person.name })} onClick={go}>{body}</button>;
 }

@@ -37,7 +37,7 @@ export function RoomScreen() {
 
   return (
     <main className="room" data-tab={phone ? tab : undefined}>
-      <a className="skip" href="#board">{t("common.skip")}</a>
+      {phone ? null : <a className="skip" href="#board">{t("common.skip")}</a>}
       <TopBar phone={phone} />
       <div className="room-body">
         {!phone || tab === "plan" ? <BoardColumn phone={phone} /> : null}
