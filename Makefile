@@ -95,8 +95,8 @@ spa: install
 test: ## everything that must be green: linters, types, imports, web app, tests on real servers and browsers
 	@$(or $(PYTHON),python3) tests/run.py
 
-bench: dev load ## the load tests and benchmarks, with their targets
-	@if [ -e loadtests/__main__.py ]; then exec $(PY) -m loadtests; else echo "There are no load tests here yet."; fi
+bench: dev ## what one server process does, beside a plain write_message loop, on a private MariaDB
+	@$(PY) -m loadtests
 
 lint: dev ## style, types and import rules, quickly
 	@.venv/bin/ruff check .
