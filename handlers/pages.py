@@ -88,6 +88,11 @@ class FileHandler(BaseHandler, StaticFileHandler):
         StaticFileHandler.initialize(self, path)
         self.max_age = max_age
 
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        if "\0" in absolute_path:
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
+
     def set_extra_headers(self, path: str) -> None:
         immutable = ", immutable" if self.max_age == YEAR else ""
         self.set_header("Cache-Control", f"public, max-age={self.max_age}{immutable}")

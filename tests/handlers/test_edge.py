@@ -192,7 +192,7 @@ async def test_files(world: World, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets/none.js", "/assets/../index.html", "/assets/%2e%2e/%2e%2e/etc/passwd"]
+    "path", ["/assets/none.js", "/assets/%00", "/assets/../index.html", "/assets/%2e%2e/%2e%2e/etc/passwd"]
 )
 async def test_files_that_are_not_there(world: World, tmp_path: Path, path: str) -> None:
     _build(tmp_path)
