@@ -7,6 +7,7 @@ message is `join`. The rules behind the messages are numbered in docs/PROTOCOL.m
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -224,8 +225,31 @@ _encoder = msgspec.json.Encoder()
 
 def decode(frame: str | bytes) -> ClientMessage:
     """Decode one client frame; raises `msgspec.DecodeError` (malformed) or its subclass
-    `msgspec.ValidationError` (well-formed, but not a message)."""
-    return _decoder.decode(frame)
+    `msgspec.ValidationError` (well-formed, but not a message).
+
+    Half a surrogate pair, which browsers send where a text was cut inside an emoji, becomes U+FFFD:
+    else one such text would close its socket again and again.
+    """
+    try:
+        return _decoder.decode(frame)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        mended = _mend(frame)
+        if mended is None:
+            raise
+    return _decoder.decode(mended)
+
+
+def _mend(frame: str | bytes) -> bytes | None:
+    """The frame with U+FFFD for halves of surrogate pairs; None when that is not what ails it."""
+    if not isinstance(frame, str) or "\\ud" not in frame.lower():
+        return None
+    try:
+        text = json.dumps(json.loads(frame), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def encode(message: ServerMessage) -> bytes:

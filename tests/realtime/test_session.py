@@ -10,8 +10,9 @@ import msgspec
 import pytest
 
 from domain.errors import Conflict, Unavailable
+from domain.operations import SetStopFields, decode_operation
 from domain.services.rooms import apply_operation, open_room
-from realtime.protocol import MAX_FRAME_BYTES
+from realtime.protocol import MAX_FRAME_BYTES, Submit, decode
 from realtime.session import IN_FLIGHT
 from tests.realtime.world import QUIET, RENAME, ROOM, Client, World, turns, until
 
@@ -197,6 +198,32 @@ async def test_a_bad_frame_closes_its_socket_and_no_other(world: World, frame: s
     node.edit()
     await turns()
     assert good.seqs == [1] and good.code is None and bad.seqs == []
+
+
+@pytest.mark.parametrize(
+    ("half", "read"),
+    [
+        ("\\ud83d", "\ufffd"),
+        ("\\uDE00", "\ufffd"),
+        ("\\ud83d\\u0041", "\ufffdA"),
+        ("\\ud83d\\ud83d\\ude00", "\ufffd😀"),
+    ],
+)
+async def test_half_of_an_emoji_spoils_a_character_and_not_the_socket(
+    world: World, half: str, read: str
+) -> None:
+    node = await world.node()
+    client = await node.client().join()
+    op = '{"kind":"stop.set_fields","id":"s1","fields":{"name":"\\\\ud83d' + half + '"}}'
+    frame = '{"t":"submit","op_id":"op-000001","base":0,"op":' + op + "}"
+    await client.send(frame)
+    await turns()
+    assert client.code is None and client.seqs == [1]
+    message = decode(frame)
+    assert isinstance(message, Submit)
+    named = decode_operation(message.op)
+    assert isinstance(named, SetStopFields)
+    assert named.fields.name == "\\ud83d" + read
 
 
 async def test_anything_before_join_is_a_bad_frame(world: World) -> None:
