@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, WebSocketRoute
 
 from tests.e2e.cluster import Cluster
 
@@ -89,6 +89,37 @@ class Person:
         self.api("GET", "/api/me")
         self.user_id = self.api("POST", "/api/auth/guest", {"name": self.name})["user"]["id"]
         return self
+
+
+class Line:
+    """The socket between a window and its server, in the test's hands. To be made before the room opens."""
+
+    def __init__(self, page: Page) -> None:
+        self.reachable = True
+        self._held: list[tuple[WebSocketRoute, str | bytes]] | None = None
+        page.route_web_socket("**/api/socket", self._on_socket)
+
+    def hold(self) -> None:
+        """What the server says waits from now on; what the window says still passes."""
+        self._held = []
+
+    def release(self) -> None:
+        """Deliver what waited, in order."""
+        held, self._held = self._held or [], None
+        for socket, message in held:
+            socket.send(message)
+
+    def _on_socket(self, socket: WebSocketRoute) -> None:
+        if not self.reachable:
+            socket.close(code=1001)
+            return
+        socket.connect_to_server().on_message(lambda message: self._on_message(socket, message))
+
+    def _on_message(self, socket: WebSocketRoute, message: str | bytes) -> None:
+        if self._held is None:
+            socket.send(message)
+        else:
+            self._held.append((socket, message))
 
 
 class Trip:

@@ -6,10 +6,10 @@ Promises R1.3 (acknowledged = durable), R1.4 (exactly once), R3.3 and R3.4, as a
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import expect
 
 from tests.e2e.cluster import Cluster
-from tests.e2e.people import NETWORK, People
+from tests.e2e.people import NETWORK, Line, People
 from tests.e2e.screens import Room
 
 pytestmark = pytest.mark.timeout(120)
@@ -60,26 +60,16 @@ def test_edits_made_offline_wait_and_arrive_when_the_network_returns(people: Peo
 def test_edits_made_offline_survive_a_reload(people: People) -> None:
     """What waits is kept on the device, with the trip itself."""
     ann, bo, trip = people.pair()
+    line = Line(ann.page)
     here, there = Room.enter(ann, trip), Room.enter(bo, trip)
     ann.excuse(NETWORK)
-    # A reload needs the server's page; only the socket stays out of reach, so nothing can be sent.
-    reachable = True
-
-    def on_socket(socket: WebSocketRoute) -> None:
-        if reachable:
-            socket.connect_to_server()
-        else:
-            socket.close(code=1001)
-
-    here.page.route_web_socket("**/api/socket", on_socket)
-    here.page.reload()
-    here.expect_state("live")
     here.page.evaluate(COPY_KEPT)
     ann.context.set_offline(True)
     here.edit(trip.stops["Old Town"], "Name", "Shuhe")
     here.expect_state("offline", pending=1)
 
-    reachable = False
+    # A reload needs the server's page; only the socket stays out of reach, so nothing can be sent.
+    line.reachable = False
     ann.context.set_offline(False)
     here.page.reload()
     plan = [["Shuhe", "Black Dragon Pool"], ["Tiger Leaping Gorge"]]
@@ -87,7 +77,7 @@ def test_edits_made_offline_survive_a_reload(people: People) -> None:
     expect(here.pill).to_contain_text("1 change waiting")
     there.expect_plan(trip, [["Old Town", "Black Dragon Pool"], ["Tiger Leaping Gorge"]])
 
-    reachable = True
+    line.reachable = True
     there.expect_plan(trip, plan)
     here.expect_state("live", pending=0)
     here.expect_plan(trip, plan)

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.people import People
+from tests.e2e.people import Line, People
 from tests.e2e.screens import Room
 
 pytestmark = pytest.mark.timeout(90)
@@ -41,25 +41,33 @@ def test_a_visitor_tries_a_live_trip_and_a_friend_joins_by_its_link(people: Peop
 
 def test_edits_show_at_once_and_different_fields_of_one_stop_both_survive(people: People) -> None:
     ann, bo, trip = people.pair()
+    line = Line(bo.page)
     here, there = Room.enter(ann, trip), Room.enter(bo, trip)
     stop = trip.stops["Old Town"]
 
     here.edit(stop, "Name", "Dayan Old Town")
     there.expect_plan(trip, [["Dayan Old Town", "Black Dragon Pool"], ["Tiger Leaping Gorge"]])
 
-    # Both have a field of the same stop in hand, and neither has sent anything when the other begins.
+    # Both have a field of the same stop in hand, and each sees so.
     here.open(stop)
     there.open(stop)
     here.field("Name").fill("Lijiang Old Town")
     there.field("Start").fill("09:30")
     expect(here.editor.get_by_test_id("held-stop-start_time")).to_contain_text("Bo")
     expect(there.editor.get_by_test_id("held-stop-name")).to_contain_text("Ann")
+
+    # Bo saves without having heard of what Ann saved.
+    line.hold()
     here.field("Name").press("Enter")
+    here.expect_state("live", pending=0)
     there.field("Start").press("Enter")
+    expect(here.field("Start")).to_have_value("09:30")
+    expect(there.field("Name")).to_have_value("Dayan Old Town")
+    line.release()
     for room in (here, there):
+        room.expect_state("live", pending=0)
         expect(room.field("Name")).to_have_value("Lijiang Old Town")
         expect(room.field("Start")).to_have_value("09:30")
-        room.expect_state("live", pending=0)
     record = trip.stop_record("Old Town")
     assert (record["name"], record["start_time"]) == ("Lijiang Old Town", "09:30")
 
