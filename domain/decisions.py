@@ -135,11 +135,12 @@ def _set_day_fields(trip: TripAggregate, _: Intent, op: ops.SetDayFields) -> lis
 def _set_stop_fields(trip: TripAggregate, _: Intent, op: ops.SetStopFields) -> list[Change]:
     stop = _live_stop(trip, op.id)
     fields = given(op.fields)
-    _check_links(trip, stop, fields)
+    check_links(trip, stop, fields)
     return patch("stop", stop, fields)
 
 
-def _check_links(trip: TripAggregate, stop: Stop, fields: dict[str, Any]) -> None:
+def check_links(trip: TripAggregate, stop: Stop, fields: dict[str, Any]) -> None:
+    """Raise `LimitReached` when these fields would give the stop more links than it may have."""
     named = {field[len(LINK_PREFIX) :]: v for field, v in fields.items() if field.startswith(LINK_PREFIX)}
     kept = (set(stop.links) | {k for k, v in named.items() if v is not None}) - {
         k for k, v in named.items() if v is None
@@ -167,7 +168,7 @@ def _add_stop(trip: TripAggregate, intent: Intent, op: ops.AddStop) -> list[Chan
     if op.day is None and op.fields.status is UNSET:
         stop.status = "idea"
     fields = given(op.fields)
-    _check_links(trip, stop, fields)
+    check_links(trip, stop, fields)
     keys = _places(trip, [op.id], op.day, op.after)
     record = wire_record(stop) | {"pos": keys.pop(op.id)}
     for field, value in fields.items():

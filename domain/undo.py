@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.decisions import Claims, free_place, revive_stop
+from domain.decisions import Claims, check_links, free_place, revive_stop
 from domain.entities import Day, Stop
 from domain.errors import Conflict, Forbidden, Invalid
 from domain.events import Change, Event
@@ -121,6 +121,7 @@ def _invert_stop(
             extra = [Change("stop", i, {"pos": key}, {"pos": trip.stops[i].pos}) for i, key in keys.items()]
     if not back:
         return None
+    check_links(trip, stop, back)
     old = {field: wire_value(stop, field) for field in back}
     return [Change("stop", stop.id, back, old), *extra]
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from domain import operations as ops
-from domain.commands import Actor, OpenRoom
 from domain.entities import Link
 from domain.errors import Conflict, DomainError, Forbidden, Gone, Invalid, LimitReached, NotFound
 from domain.operations import DayFields, StopFields, TripFields
-from domain.services.rooms import open_room
 from tests.domain.rooms import Room
 
 
@@ -386,28 +384,3 @@ def test_a_rejected_operation_leaves_no_trace() -> None:
             room.do(op)
     room.trip._snapshot = None  # the cached encoding would hide a trace
     assert room.trip.snapshot() == before and room.trip.seq == seq
-
-
-def test_the_calendar_ends() -> None:
-    room = Room(start_date="9999-12-31", end_date="9999-12-31")
-    [last] = room.day_ids()
-    room.do(ops.AddDay("d2"))
-    with pytest.raises(LimitReached):
-        room.do(ops.MoveDay("d2", last))
-    room.do(ops.RemoveDay("d2"))
-
-
-def test_a_spectator_does_not_read_the_private_past_by_resuming() -> None:
-    room = dated()
-    room.do(ops.SetTripFields(TripFields(description="the door code is 4711")))
-    room.do(ops.SetTripFields(TripFields(description="")))
-    room.do(ops.SetTripVisibility("public"))
-    public = room.trip.seq
-    add(room, "s1")
-
-    def resume(user: str | None, since: int) -> bool:
-        return open_room(OpenRoom("t1", Actor(user), since, room.trip.epoch), room).recovered
-
-    assert not resume(None, public - 1) and not resume("stranger", 0)
-    assert resume(None, public) and resume(None, public + 1)
-    assert resume("vic", 0)

@@ -1,0 +1,65 @@
+"""Where a trip ends: the calendar, what the public may read of its past, and limits by the back door."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain import operations as ops
+from domain.commands import Actor, OpenRoom
+from domain.entities import Link
+from domain.errors import LimitReached
+from domain.operations import StopFields, TripFields
+from domain.services.rooms import open_room
+from tests.domain.rooms import Room
+
+
+def dated() -> Room:
+    return Room(start_date="2026-05-01", end_date="2026-05-03")
+
+
+def add(room: Room, stop_id: str) -> None:
+    room.do(ops.AddStop(stop_id, StopFields(name=stop_id)))
+
+
+def test_the_calendar_ends() -> None:
+    room = Room(start_date="9999-12-31", end_date="9999-12-31")
+    [last] = room.day_ids()
+    room.do(ops.AddDay("d2"))
+    with pytest.raises(LimitReached):
+        room.do(ops.MoveDay("d2", last))
+    room.do(ops.RemoveDay("d2"))
+
+
+def test_a_spectator_does_not_read_the_private_past_by_resuming() -> None:
+    room = dated()
+    room.do(ops.SetTripFields(TripFields(description="the door code is 4711")))
+    room.do(ops.SetTripFields(TripFields(description="")))
+    room.do(ops.SetTripVisibility("public"))
+    public = room.trip.seq
+    add(room, "s1")
+
+    def resume(user: str | None, since: int) -> bool:
+        return open_room(OpenRoom("t1", Actor(user), since, room.trip.epoch), room).recovered
+
+    assert not resume(None, public - 1) and not resume("stranger", 0)
+    assert resume(None, public) and resume(None, public + 1)
+    assert resume("vic", 0)
+
+
+def test_undo_does_not_bring_back_more_links_than_a_stop_may_have() -> None:
+    room = dated()
+    add(room, "s1")
+
+    def links(prefix: str, link: Link | None) -> None:
+        named = {f"{prefix}{n}": link for n in range(20)}
+        room.do(ops.SetStopFields("s1", StopFields(links=named)))
+
+    links("a", Link("https://example.org"))
+    links("a", None)
+    removed = room.trip.seq
+    links("b", Link("https://example.org"))
+    with pytest.raises(LimitReached):
+        room.do(ops.Undo(removed))
+    links("b", None)
+    room.do(ops.Undo(removed))
+    assert len(room.trip.stops["s1"].links) == 20
