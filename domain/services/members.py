@@ -121,12 +121,22 @@ def take_over(command: TakeOver, uow: UnitOfWork) -> None:
     guest = trip.member(command.guest_id)
     if user_id is None or guest is None or trip.trip.deleted:
         return
-    current = trip.member(user_id)
-    if current is None or _RANK[current.role] < _RANK[guest.role]:
-        op = JoinTrip(name=command.actor.name, role=guest.role)
+    current, role = trip.member(user_id), guest.role
+    owners = [member.id for member in live_members(trip) if member.role == "owner"]
+
+    def leave() -> None:
+        op = RemoveMember(id=guest.id)
+        apply(uow, trip, op, guest.id, f"{command.op_id}-out", trip.seq, command.at)
+
+    # The only owner stays until the other has come; everybody else makes room first, in a full trip.
+    last = owners == [guest.id]
+    if not last:
+        leave()
+    if current is None or _RANK[current.role] < _RANK[role]:
+        op = JoinTrip(name=command.actor.name, role=role)
         join_trip(uow, trip, op, user_id, f"{command.op_id}-in", command.at)
-    leave = RemoveMember(id=guest.id)
-    apply(uow, trip, leave, guest.id, f"{command.op_id}-out", trip.seq, command.at)
+    if last:
+        leave()
 
 
 def _usable(uow: UnitOfWork, token_hash: str, at: str) -> Invite:

@@ -6,11 +6,13 @@ import pytest
 
 from domain import operations as ops
 from domain.commands import Actor, OpenRoom
-from domain.entities import Link
+from domain.entities import MAX_MEMBERS, Link
 from domain.errors import LimitReached
+from domain.membership import TakeOver
 from domain.operations import StopFields, TripFields
-from domain.services.rooms import open_room
-from tests.domain.rooms import Room
+from domain.services.members import take_over
+from domain.services.rooms import join_trip, open_room
+from tests.domain.rooms import AT, Room
 
 
 def dated() -> Room:
@@ -63,3 +65,11 @@ def test_undo_does_not_bring_back_more_links_than_a_stop_may_have() -> None:
     links("b", None)
     room.do(ops.Undo(removed))
     assert len(room.trip.stops["s1"].links) == 20
+
+
+def test_a_guest_who_signs_in_keeps_the_place_in_a_full_trip() -> None:
+    room = dated()
+    for n in range(MAX_MEMBERS - 3):
+        join_trip(room, room.trip, ops.JoinTrip(name="G", role="editor"), f"g{n}", f"join-g{n:04}", AT)
+    take_over(TakeOver("t1", Actor("gilbert", "Gilbert"), "g0", "over-0001", AT), room)
+    assert room.trip.role_of("gilbert") == "editor" and room.trip.role_of("g0") is None
