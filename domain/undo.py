@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from domain.dates import date_range
 from domain.decisions import Claims, check_links, free_place, revive_stop
 from domain.entities import Day, Stop
 from domain.errors import Conflict, Forbidden, Invalid
@@ -23,9 +24,6 @@ _UNDOABLE = frozenset(
     }
 )  # fmt: skip
 _WHOLE = frozenset({"trip.set_dates", "day.add", "day.move", "day.remove"})
-_CALENDAR = frozenset(
-    {("trip", "start_date"), ("trip", "end_date"), ("day", "date"), ("day", "pos"), ("day", "deleted")}
-)
 
 
 def decide_undo(trip: TripAggregate, intent: Intent, target: Event, whole: bool) -> list[Change]:
@@ -47,9 +45,25 @@ def decide_undo(trip: TripAggregate, intent: Intent, target: Event, whole: bool)
         if inverse is None and whole:
             raise Conflict("somebody changed this since", code="changed_since")
         changes += inverse or []
-    if not changes:
+    if not changes or not _calendar_holds(trip, changes):
         raise Conflict("somebody changed this since", code="changed_since")
     return changes
+
+
+def _calendar_holds(trip: TripAggregate, changes: list[Change]) -> bool:
+    """Whether the days still fill the trip's dates, one each: days that came back to their dates
+    may find others there by now."""
+    dates = {day.id: day.date for day in trip.days.values() if not day.deleted}
+    start, end = trip.trip.start_date, trip.trip.end_date
+    for change in changes:
+        if change.t == "trip":
+            start = change.set.get("start_date", start)
+            end = change.set.get("end_date", end)
+        elif change.t == "day" and change.set.get("deleted"):
+            dates.pop(change.id, None)
+        elif change.t == "day" and ("date" in change.set or change.new):
+            dates[change.id] = change.set["date"]
+    return sorted(date for date in dates.values() if date is not None) == date_range(start, end)
 
 
 def is_whole(event: Event, touches_days: bool) -> bool:
@@ -86,16 +100,13 @@ def _still(trip: TripAggregate, target: Event, change: Change, field: str) -> bo
     """Whether a field still is what `target` made it, and nobody else wrote it last.
 
     The last write may be a later one of the same actor that led back to this value, such as the
-    undo of a second edit: so undo can go back step by step. Not so for the calendar: a day that
-    came back to a date may stand among other days by now.
+    undo of a second edit: so undo can go back step by step.
     """
     stamp = trip.stamp(change.t, change.id, field)
     record = trip.find(change.t, change.id)
     if stamp is None or record is None or stamp[1] != target.actor:
         return False
-    if stamp[0] == target.seq or (change.t, field) in _CALENDAR:
-        return stamp[0] == target.seq
-    return bool(wire_value(record, field) == change.set.get(field))
+    return stamp[0] == target.seq or bool(wire_value(record, field) == change.set.get(field))
 
 
 def _invert_stop(

@@ -256,6 +256,18 @@ def test_undo_goes_back_step_by_step() -> None:
     assert room.trip.stops["s1"].name == "s1"
 
 
+def test_undo_of_dates_goes_back_step_by_step_too() -> None:
+    room = dated()
+    ids = room.day_ids()
+    room.do(ops.SetTripDates("2026-05-01", "2026-05-01"))
+    first = room.trip.seq
+    room.do(ops.SetTripDates("2026-06-01", "2026-06-04"))
+    room.do(ops.Undo(room.trip.seq))
+    room.do(ops.Undo(first))
+    assert room.day_ids() == ids
+    assert (room.trip.trip.start_date, room.trip.trip.end_date) == ("2026-05-01", "2026-05-03")
+
+
 def test_undo_leaves_what_others_changed_since() -> None:
     room = dated()
     add(room, "s1")
