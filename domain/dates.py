@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from domain.entities import MAX_DAYS, Day
+from domain.entities import MAX_DAYS, MAX_DAYS_EVER, Day
 from domain.errors import Conflict, Gone, Invalid, LimitReached, NotFound
 from domain.events import Change
 from domain.intent import Intent
@@ -121,6 +121,8 @@ def _undate_all(dated: list[Day], undated: list[Day]) -> list[Change]:
 
 def _check_count(trip: TripAggregate, changes: list[Change]) -> None:
     made = sum(1 for change in changes if change.new)
+    if made and len(trip.days) + made > MAX_DAYS_EVER:
+        raise LimitReached(f"a trip keeps at most {MAX_DAYS_EVER} days, removed ones included")
     if made and len(trip.live_days()) + made > 2 * MAX_DAYS:
         raise LimitReached(f"a trip has at most {MAX_DAYS} days", limit=MAX_DAYS)
 
@@ -130,7 +132,7 @@ def decide_add_day(trip: TripAggregate, _: Intent, op: AddDay) -> list[Change]:
     if op.id in trip.days:
         raise Conflict("a day with this id exists already", code="exists", t="day", id=op.id)
     days = trip.live_days()
-    if len(days) >= MAX_DAYS:
+    if len(days) >= MAX_DAYS or len(trip.days) >= MAX_DAYS_EVER:
         raise LimitReached(f"a trip has at most {MAX_DAYS} days", limit=MAX_DAYS)
     undated = [day.pos for day in days if day.date is None]
     pos = keys_between(undated[-1] if undated else None, None, 1)[0]

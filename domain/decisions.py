@@ -21,6 +21,7 @@ from domain.entities import (
     MAX_LINKS,
     MAX_MEMBERS,
     MAX_STOPS,
+    MAX_STOPS_EVER,
     Day,
     Entity,
     Member,
@@ -160,6 +161,8 @@ def _add_stop(trip: TripAggregate, intent: Intent, op: ops.AddStop) -> list[Chan
         raise Conflict("a stop with this id exists already", code="exists", t="stop", id=op.id)
     if trip.live_stops >= MAX_STOPS:
         raise LimitReached(f"a trip has at most {MAX_STOPS} stops", limit=MAX_STOPS)
+    if len(trip.stops) >= MAX_STOPS_EVER:
+        raise LimitReached(f"a trip keeps at most {MAX_STOPS_EVER} stops, removed ones included")
     if op.fields.name is UNSET:
         raise Invalid("a stop needs a name", field="fields.name")
     if op.day is not None:

@@ -14,7 +14,11 @@ from msgspec import Meta
 
 # Limits. Each is named in docs/PROTOCOL.md.
 MAX_STOPS = 2_000
+MAX_STOPS_EVER = 10_000
+"""Stops of a trip with the removed ones, which are kept so that they can be restored."""
 MAX_DAYS = 366
+MAX_DAYS_EVER = 5_000
+"""Days of a trip with the removed ones."""
 MAX_MEMBERS = 200
 MAX_LINKS = 20
 MAX_LINK_IDS = 200

@@ -73,3 +73,21 @@ def test_a_guest_who_signs_in_keeps_the_place_in_a_full_trip() -> None:
         join_trip(room, room.trip, ops.JoinTrip(name="G", role="editor"), f"g{n}", f"join-g{n:04}", AT)
     take_over(TakeOver("t1", Actor("gilbert", "Gilbert"), "g0", "over-0001", AT), room)
     assert room.trip.role_of("gilbert") == "editor" and room.trip.role_of("g0") is None
+
+
+def test_removed_records_do_not_grow_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("domain.decisions.MAX_STOPS_EVER", 5)
+    monkeypatch.setattr("domain.dates.MAX_DAYS_EVER", 5)
+    room = Room()
+    for n in range(5):
+        room.do(ops.AddStop(f"s{n}", StopFields(name="x")))
+        room.do(ops.RemoveStop(f"s{n}"))
+        room.do(ops.AddDay(f"d{n}"))
+        room.do(ops.RemoveDay(f"d{n}"))
+    with pytest.raises(LimitReached):
+        room.do(ops.AddStop("one-more", StopFields(name="x")))
+    with pytest.raises(LimitReached):
+        room.do(ops.AddDay("one-more"))
+    with pytest.raises(LimitReached):
+        room.do(ops.SetTripDates("2026-05-01", "2026-05-02"))
+    room.do(ops.RestoreStop("s0"))
