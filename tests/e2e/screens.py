@@ -90,7 +90,26 @@ class Room:
         expect(self.names_of(day).last).to_have_text(name)
 
 
-def expect_no_sideways_scroll(page: Page, width: int) -> None:
+# What is cut off at either side. Lists that scroll sideways only, and on purpose, do not count, nor does the
+# map, nor what is there for screen readers only.
+CUT_OFF = """(width) => {
+  const fits = (node) => {
+    const box = node.getBoundingClientRect();
+    return box.left >= -1 && box.right <= width + 1;
+  };
+  const isSidewaysList = (node) => ["auto", "scroll"].includes(getComputedStyle(node).overflowX)
+    && node.scrollWidth > node.clientWidth && node.scrollHeight <= node.clientHeight + 1 && fits(node);
+  const isExcused = (node) => node !== null
+    && (node.matches(".leaflet-container, .skip") || isSidewaysList(node) || isExcused(node.parentElement));
+  return [...document.querySelectorAll("button, input, select, textarea, a, h1, h2, h3, p, li")]
+    .filter((node) => node.checkVisibility() && node.clientWidth > 1 && !fits(node) && !isExcused(node))
+    .map((node) => node.outerHTML.slice(0, 200));
+}"""
+
+
+def expect_to_fit(page: Page, width: int) -> None:
     """Nothing is wider than the screen. The given width counts, since a phone zooms out on wide content."""
     wide = page.evaluate("document.scrollingElement.scrollWidth")
     assert wide <= width, f"{page.url} is {wide} px wide on a screen of {width} px"
+    cut_off = page.evaluate(CUT_OFF, width)
+    assert not cut_off, "\n".join([f"{page.url}: cut off at {width} px:", *cut_off])

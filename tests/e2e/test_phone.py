@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.people import PHONE, People, Trip
-from tests.e2e.screens import Room, expect_no_sideways_scroll
+from tests.e2e.screens import Room, expect_to_fit
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -50,7 +50,7 @@ def test_everything_fits_a_phone(
     expect(page.locator("html")).to_have_attribute("lang", lang)
     expect(page.locator("html")).to_have_attribute("data-theme", options["color_scheme"])
     expect(page.get_by_role("button", name=words["try"])).to_be_visible()
-    expect_no_sideways_scroll(page, WIDTH)
+    expect_to_fit(page, WIDTH)
 
     ann.become_guest()
     long_name = "A stop with quite a long name that has to wrap on a narrow screen 一个名字很长的地点"
@@ -58,7 +58,7 @@ def test_everything_fits_a_phone(
     ann.go("/trips")
     expect(page.get_by_role("heading", level=1, name=words["trips"])).to_be_visible()
     expect(page.get_by_test_id(f"trip-{trip.id}")).to_be_visible()
-    expect_no_sideways_scroll(page, WIDTH)
+    expect_to_fit(page, WIDTH)
 
     room = Room.enter(ann, trip)
     room.expect_plan(trip, [["Old Town", long_name], ["Gorge"]])
@@ -66,12 +66,12 @@ def test_everything_fits_a_phone(
         button = page.get_by_role("navigation").get_by_role("button", name=words[tab], exact=True)
         button.tap()
         expect(button).to_have_attribute("aria-current", "page")
-        expect_no_sideways_scroll(page, WIDTH)
+        expect_to_fit(page, WIDTH)
 
     room.row(trip.stops["Old Town"]).locator(".stop-open").tap()
     sheet = page.get_by_role("dialog", name="Old Town")
     expect(sheet).to_be_visible()
-    expect_no_sideways_scroll(page, WIDTH)
+    expect_to_fit(page, WIDTH)
     field = sheet.get_by_label(words["name"], exact=True)
     field.fill("Dayan")
     field.press("Enter")
