@@ -85,6 +85,7 @@ export const en = {
     retryNow: "Try now",
   },
   room: {
+    unreachable: "No connection, and this trip is not kept on this device yet. Trying again by itself.",
     plan: "Plan", map: "Map", people: "People", history: "History", ideas: "Ideas", share: "Share", title: "Trip title",
     untitled: "Untitled trip", setDates: "Set dates", dates: "Dates: {{dates}}", menu: "Trip menu", days_one: "{{count}} day", days_other: "{{count}} days",
     details: "Trip details", description: "About this trip", descriptionPlaceholder: "What everybody should know",

@@ -15,6 +15,9 @@ test("money knows its currency's minor units", () => {
   expect(formatMoney(42000, "CNY", "en")).toContain("420");
   expect(formatMoney(1250, "JPY", "en")).toContain("1,250");
   expect(parseMoney("¥1,234.50", "CNY")).toBe(123450);
+  expect(parseMoney("12,50", "EUR")).toBe(1250);
+  expect(parseMoney("1，250", "CNY")).toBe(125000);
+  expect(parseMoney("1,25,0", "CNY")).toBeNull();
   expect(parseMoney("1500", "JPY")).toBe(1500);
   expect(parseMoney("about 5", "CNY")).toBeNull();
 });

@@ -109,7 +109,10 @@ export function formatMoney(minor: number, currency: string, language: Language)
 
 /** What somebody typed as an amount, in minor units; null when it is not one. */
 export function parseMoney(text: string, currency: string): number | null {
-  const cleaned = text.replace(/[\s,，¥￥$€£]/g, "");
+  let cleaned = text.replace(/[\s¥￥$€£]/g, "").replace(/，/g, ",");
+  // A comma before three digits separates thousands, before one or two it is the decimal sign.
+  if (/^\d{1,3}(,\d{3})+(\.\d+)?$/.test(cleaned)) cleaned = cleaned.replace(/,/g, "");
+  else if (/^\d+,\d{1,2}$/.test(cleaned)) cleaned = cleaned.replace(",", ".");
   if (!/^\d+(\.\d+)?$/.test(cleaned)) return null;
   const minor = Math.round(Number(cleaned) * 10 ** currencyDigits(currency));
   return Number.isSafeInteger(minor) ? minor : null;

@@ -87,6 +87,7 @@ export const zh: Catalogue = {
     retryNow: "立即重试",
   },
   room: {
+    unreachable: "没有网络，而且这个行程还没有保存在本设备上。正在自动重试。",
     plan: "日程", map: "地图", people: "同伴", history: "历史", ideas: "想法", share: "分享", title: "行程标题",
     untitled: "未命名的行程", setDates: "设定日期", dates: "日期：{{dates}}", menu: "行程菜单", days_one: "{{count}} 天", days_other: "{{count}} 天",
     details: "行程信息", description: "行程简介", descriptionPlaceholder: "大家都该知道的事",

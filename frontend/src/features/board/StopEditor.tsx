@@ -14,7 +14,7 @@ import { hasPlace } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
 import { focusStop } from "../room/useRoomKeys";
-import { isUrl, parseClock, parseDegrees, parseMinutes } from "./parse";
+import { isUrl, withScheme, parseClock, parseDegrees, parseMinutes } from "./parse";
 import { KindIcon } from "./kinds";
 import { useStopActions } from "./StopMenu";
 
@@ -208,7 +208,7 @@ function Links({ stop }: { stop: Stop }) {
       </ul>
       {adding ? (
         <Held t="stop" id={stop.id} field="links">
-          <Editable {...input} value="" type="url" inputMode="url" autoFocus placeholder="https://" parse={(text) => (text === "" || isUrl(text) ? text : null)} invalidText={t("stop.badLink")} maxLength={MAX_LENGTH.link.url}
+          <Editable {...input} value="" type="text" inputMode="url" autoFocus placeholder="https://" parse={(text) => (text === "" || isUrl(withScheme(text)) ? withScheme(text) : null)} invalidText={t("stop.badLink")} maxLength={MAX_LENGTH.link.url}
             onEditing={(what) => { input.onEditing?.(what); }}
             onCommit={(url) => { setAdding(false); if (url) set({ links: { [newId()]: { url, title: "" } } }); }} />
         </Held>

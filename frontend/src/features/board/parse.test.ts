@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isUrl, parseClock, parseDegrees, parseMinutes } from "./parse";
+import { isUrl, parseClock, parseDegrees, parseMinutes, withScheme } from "./parse";
 
 test("times are understood the way people type them", () => {
   expect(["9", "930", "0930", "21:5", "9：30", "9.15"].map(parseClock)).toEqual(["09:00", "09:30", "09:30", "21:05", "09:30", "09:15"]);
@@ -17,4 +17,11 @@ test("degrees stay on the globe, addresses on the web", () => {
   expect(parseDegrees("91", 90)).toBeNull();
   expect(isUrl("https://example.org")).toBe(true);
   expect(isUrl("javascript:alert(1)")).toBe(false);
+});
+
+test("a web address may be typed without its scheme", () => {
+  expect(withScheme("example.org/menu")).toBe("https://example.org/menu");
+  expect(withScheme("http://example.org")).toBe("http://example.org");
+  expect(isUrl(withScheme("not a place"))).toBe(false);
+  expect(isUrl(withScheme("javascript:alert(1)"))).toBe(false);
 });

@@ -33,4 +33,8 @@ export function parseDegrees(text: string, limit: 90 | 180): string | null {
   return Math.abs(Number(cleaned)) <= limit ? cleaned : null;
 }
 
+/** What was typed as a web address, with the scheme that people leave out. */
+export const withScheme = (text: string): string =>
+  /^[a-z0-9-]+(\.[a-z0-9-]+)+([/?#:]\S*)?$/i.test(text) ? `https://${text}` : text;
+
 export const isUrl = (text: string): boolean => /^https?:\/\/\S+$/.test(text) && text.length <= 2000;

@@ -21,7 +21,8 @@ export function Invites() {
   const online = useConnection().state === "live";
   const [role, setRole] = useState<"editor" | "viewer">("editor");
   const [expiry, setExpiry] = useState<keyof typeof EXPIRY>("days7");
-  const [url, setUrl] = useState<string | null>(null);
+  const [link, setLink] = useState<{ id: string; url: string } | null>(null);
+  const url = link?.url ?? null;
   const [busy, setBusy] = useState(false);
   const [list, reload] = useLoad(async () => (await api.invites(tripId)).invites, tripId);
   const active = (list.data ?? []).filter((invite) => !invite.revoked && (!invite.expires_at || new Date(invite.expires_at).getTime() > Date.now()));
@@ -31,7 +32,7 @@ export function Invites() {
     try {
       const made = await api.createInvite(tripId, role, EXPIRY[expiry]);
       const full = new URL(made.url, window.location.origin).href;
-      setUrl(full);
+      setLink({ id: made.invite.id, url: full });
       reload();
     } catch (problem) {
       toast(errorText(problem, t), { tone: "bad" });
@@ -41,6 +42,7 @@ export function Invites() {
   async function revoke(id: string): Promise<void> {
     try {
       await api.revokeInvite(tripId, id);
+      setLink((shown) => (shown?.id === id ? null : shown));
       toast(t("people.revoked"));
       reload();
     } catch (problem) {

@@ -23,6 +23,20 @@ function FailureCard({ failure }: { failure: Failure }) {
   const { t, name } = useText();
   const id = "id" in failure.op ? failure.op.id : "ids" in failure.op ? failure.op.ids[0] : undefined;
   const stop = useRoomState((s) => (id ? s.stops.get(id) : undefined));
+  // Nothing of an undo is lost when it is refused, and the same undo would be refused again.
+  if (failure.op.kind === "undo") {
+    return (
+      <div className="room-notice" role="status" data-testid="undo-refused">
+        <TriangleAlert size={18} aria-hidden />
+        <div>
+          <p>{t("live.undoConflict")}</p>
+          <div className="room-notice-actions">
+            <Button size="sm" variant="ghost" onClick={() => failure.discard()}>{t("common.close")}</Button>
+          </div>
+        </div>
+      </div>
+    );
+  }
   return (
     <div className="room-notice room-notice-bad" role="alert" data-testid="failure">
       <TriangleAlert size={18} aria-hidden />

@@ -8,6 +8,7 @@ import { errorText, useSession } from "../../app/session";
 import { useTitle } from "../../app/useTitle";
 import { CLOSE } from "../../protocol.gen";
 import { openRoom, RoomContext, useConnection, useRoom, useStatus, useTrip, type Room } from "../../store";
+import { Notice } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { RoomScreen } from "./RoomScreen";
 import { RoomSkeleton } from "./RoomSkeleton";
@@ -70,6 +71,14 @@ function RoomGate() {
     }
   }
   if (trip?.deleted) return <GonePage onRestore={() => void restore()} />;
-  if (status === "loading" || !trip) return <RoomSkeleton />;
+  if (status === "loading" || !trip) {
+    const away = connection.state === "offline" || connection.state === "reconnecting";
+    return (
+      <>
+        {away ? <Notice tone="warn">{t("room.unreachable")}</Notice> : null}
+        <RoomSkeleton />
+      </>
+    );
+  }
   return <RoomScreen />;
 }
