@@ -56,13 +56,13 @@ export function SignInNeededPage() {
   );
 }
 
-export function GonePage({ onRestore }: { onRestore?: () => void }) {
+export function GonePage({ onRestore }: { onRestore?: (() => void) | undefined }) {
   const { t } = useTranslation();
   return (
     <ErrorPage
       icon={<Trash2 size={28} />}
       title={t("error.goneTitle")}
-      actions={<><HomeLink />{onRestore ? <Button variant="primary" onClick={onRestore}>{t("error.restoreTrip")}</Button> : null}</>}
+      actions={<><HomeLink />{onRestore ? <Button variant="primary" onClick={onRestore}>{t("error.restoreTrip")}</Button> : <Button onClick={() => window.location.reload()}>{t("common.retry")}</Button>}</>}
     >
       {t("error.gone")}
     </ErrorPage>

@@ -66,6 +66,11 @@ export const en = {
     tooManyTitle: "Too many open connections", tooMany: "This account has this trip open in too many tabs. Close some and try again.",
     signInTitle: "Please sign in", signIn: "You need to be signed in, or a guest, to see this trip.",
     code: {
+      changed_since: "Someone changed this since.", closed: "This is not open here.", cross_site: "The request came from another site.",
+      csrf: "The page is out of date. Reload it and try again.", exists: "It exists already.", guest: "Guests cannot do that. Make an account first.",
+      last_day: "A trip with dates keeps at least one day.", last_owner: "A trip needs an owner. Make someone else an owner first.",
+      login_failed: "The name or the password is wrong.", wrong_password: "The current password is wrong.", op_id_taken: "Please do that once more.",
+      removed: "You were removed from this trip. Ask for a new link.", signed_in: "You are signed in already.",
       invalid: "That was not accepted: {{message}}", unauthenticated: "You are signed out. Sign in and try again.",
       forbidden: "Your role does not allow that.", not_found: "It no longer exists.", conflict: "Someone changed this meanwhile.",
       gone: "It was removed meanwhile.", limit: "That would exceed a limit of this trip.", throttled: "Too many attempts. Wait a little.",

@@ -68,6 +68,11 @@ export const zh: Catalogue = {
     tooManyTitle: "打开的连接太多", tooMany: "这个账号在太多标签页里打开了此行程，请关掉一些再试。",
     signInTitle: "请先登录", signIn: "登录或以访客身份进入后才能查看这个行程。",
     code: {
+      changed_since: "之后有人改动了它。", closed: "这里没有开放此功能。", cross_site: "请求来自别的网站。",
+      csrf: "页面已过期，请重新加载后再试。", exists: "它已经存在。", guest: "访客不能这样做，请先注册账号。",
+      last_day: "有日期的行程至少要保留一天。", last_owner: "行程需要一位所有者，请先把别人设为所有者。",
+      login_failed: "用户名或密码不对。", wrong_password: "当前密码不对。", op_id_taken: "请再操作一次。",
+      removed: "你已被移出这个行程，请向同伴要一个新链接。", signed_in: "你已经登录了。",
       invalid: "未被接受：{{message}}", unauthenticated: "登录已失效，请登录后再试。",
       forbidden: "你的权限不允许这样做。", not_found: "它已不存在。", conflict: "期间有人改动了它。",
       gone: "它在此期间被移除了。", limit: "超出了这个行程的上限。", throttled: "尝试太频繁，请稍候。",

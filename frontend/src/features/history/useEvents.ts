@@ -55,7 +55,6 @@ export function useEvents(record: string | null): EventLog {
   }, [fetchPage, turn]);
 
   useEffect(() => {
-    if (status === "failed" && live) setTurn((n) => n + 1);
     if (status !== "ready" || seq <= loadedSeq.current) return;
     let gone = false;
     const timer = window.setTimeout(() => {
@@ -69,7 +68,14 @@ export function useEvents(record: string | null): EventLog {
       gone = true;
       window.clearTimeout(timer);
     };
-  }, [seq, live, status, fetchPage]);
+  }, [seq, status, fetchPage]);
+
+  // Ask again when the connection comes back; a failure while it is live waits for "try again".
+  const wasLive = useRef(live);
+  useEffect(() => {
+    if (live && !wasLive.current && status === "failed") setTurn((n) => n + 1);
+    wasLive.current = live;
+  }, [live, status]);
 
   const older = useCallback(() => {
     if (before === null || busy) return;

@@ -7,7 +7,7 @@ import { GonePage, NoAccessPage, NotFoundPage, ReloadPage, SignInNeededPage } fr
 import { errorText, useSession } from "../../app/session";
 import { useTitle } from "../../app/useTitle";
 import { CLOSE } from "../../protocol.gen";
-import { openRoom, RoomContext, useConnection, useRoom, useStatus, useTrip, type Room } from "../../store";
+import { openRoom, RoomContext, useConnection, useIsOwner, useRoom, useStatus, useTrip, type Room } from "../../store";
 import { Notice } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { RoomScreen } from "./RoomScreen";
@@ -47,6 +47,7 @@ function RoomGate() {
   const status = useStatus();
   const trip = useTrip();
   const room = useRoom();
+  const owner = useIsOwner();
   const { t } = useTranslation();
   useTitle(trip?.title ?? null);
 
@@ -64,13 +65,13 @@ function RoomGate() {
       case CLOSE.UNAUTHENTICATED: return <SignInNeededPage />;
       case CLOSE.FORBIDDEN: return <NoAccessPage />;
       case CLOSE.NOT_FOUND: return <NotFoundPage />;
-      case CLOSE.GONE: return <GonePage onRestore={() => void restore()} />;
+      case CLOSE.GONE: return <GonePage onRestore={owner ? () => void restore() : undefined} />;
       case CLOSE.UPGRADE: return <ReloadPage kind="upgrade" />;
       case CLOSE.TOO_MANY: return <ReloadPage kind="tooMany" />;
       default: return <ReloadPage kind="crash" />;
     }
   }
-  if (trip?.deleted) return <GonePage onRestore={() => void restore()} />;
+  if (trip?.deleted) return <GonePage onRestore={owner ? () => void restore() : undefined} />;
   if (status === "loading" || !trip) {
     const away = connection.state === "offline" || connection.state === "reconnecting";
     return (

@@ -22,6 +22,8 @@ export function TopBar({ phone }: { phone: boolean }) {
   const { t } = useText();
   const drawer = useView((s) => s.drawer);
   const me = useMe();
+  // Readers of a public trip see neither its past nor its links.
+  const visitor = me.role === "spectator";
   return (
     <header className="topbar">
       <Link to="/trips" className="icon-btn" aria-label={t("room.allTrips")}><ChevronLeft size={20} aria-hidden /></Link>
@@ -34,11 +36,11 @@ export function TopBar({ phone }: { phone: boolean }) {
       {phone ? null : <UndoButtons />}
       {phone ? null : (
         <>
-          <IconButton label={t("history.title")} pressed={drawer === "history"} onClick={() => view.setDrawer(drawer === "history" ? null : "history")}><History size={18} aria-hidden /></IconButton>
+          {visitor ? null : <IconButton label={t("history.title")} pressed={drawer === "history"} onClick={() => view.setDrawer(drawer === "history" ? null : "history")}><History size={18} aria-hidden /></IconButton>}
           <IconButton label={t("people.title")} pressed={drawer === "people"} onClick={() => view.setDrawer(drawer === "people" ? null : "people")}><Users size={18} aria-hidden /></IconButton>
           <LanguageMenu />
           <ThemeMenu />
-          <Button variant="primary" size="md" icon={<Share2 size={16} aria-hidden />} onClick={() => view.setDrawer("people")}>{t("room.share")}</Button>
+          {visitor ? null : <Button variant="primary" size="md" icon={<Share2 size={16} aria-hidden />} onClick={() => view.setDrawer("people")}>{t("room.share")}</Button>}
         </>
       )}
       <TripMenu phone={phone} />
