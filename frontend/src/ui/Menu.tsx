@@ -2,13 +2,14 @@ import * as M from "@radix-ui/react-dropdown-menu";
 import { Check, ChevronRight } from "lucide-react";
 import type { ReactElement, ReactNode } from "react";
 
-export function Menu({ trigger, children, align = "end" }: {
+export function Menu({ trigger, children, align = "end", defaultOpen = false }: {
   trigger: ReactElement;
   children: ReactNode;
   align?: "start" | "end";
+  defaultOpen?: boolean;
 }) {
   return (
-    <M.Root modal={false}>
+    <M.Root modal={false} defaultOpen={defaultOpen}>
       <M.Trigger asChild>{trigger}</M.Trigger>
       <M.Portal>
         <M.Content className="menu" align={align} sideOffset={4} collisionPadding={8}>

@@ -3,7 +3,7 @@ import { DndContext, DragOverlay, MeasuringStrategy } from "@dnd-kit/core";
 import type { Active, Announcements, DragEndEvent, DragOverEvent, DragStartEvent, Over } from "@dnd-kit/core";
 import { CalendarPlus, Plus } from "lucide-react";
 import { useMemo } from "react";
-import { newId, useCanEdit, useRoom, useStop } from "../../store";
+import { newId, useCanEdit, useRoom, useRoomState, useStop } from "../../store";
 import { Button } from "../../ui/Button";
 import { Empty } from "../../ui/States";
 import { boardOrder, markOf, useDayGroups } from "../room/itinerary";
@@ -17,13 +17,16 @@ import { Intro } from "./Intro";
 import { KindIcon } from "./kinds";
 import { SelectionBar } from "./SelectionBar";
 
-const measuring = { droppable: { strategy: MeasuringStrategy.Always, frequency: 400 } };
+const measuring = { droppable: { strategy: MeasuringStrategy.WhileDragging } };
 
 export function Board() {
   const room = useRoom();
   const sensors = useBoardSensors();
   const announcements = useAnnouncements();
   const { t } = useText();
+  // Far days of a long trip are not painted, except while dragging: drop places need true sizes.
+  const long = useRoomState((s) => s.stops.size > 120);
+  const dragging = useView((s) => s.dragging.length > 0);
 
   function start({ active }: DragStartEvent): void {
     const id = String(active.id);
@@ -35,14 +38,14 @@ export function Board() {
     view.dropAt((target?.data.current as Gap | undefined) ?? null);
   }
   function end({ over: target }: DragEndEvent): void {
-    const { dragging } = useView.getState();
+    const ids = useView.getState().dragging;
     view.drag([]);
     const gap = target?.data.current as Gap | undefined;
-    if (!gap || dragging.length === 0) return;
+    if (!gap || ids.length === 0) return;
     const list = room.store.getState().stopIds.get(gap.day ?? "") ?? [];
-    const move = moveFor(dragging, gap, list);
+    const move = moveFor(ids, gap, list);
     if (move) room.client.submit({ kind: "stop.move", ...move });
-    if (dragging.length > 1) view.select([]);
+    if (ids.length > 1) view.select([]);
   }
 
   return (
@@ -57,7 +60,7 @@ export function Board() {
       accessibility={{ announcements, screenReaderInstructions: { draggable: t("dnd.instructions") } }}
     >
       <DayStrip />
-      <div className="board-scroll" data-testid="board">
+      <div className={long && !dragging ? "board-scroll board-long" : "board-scroll"} data-testid="board">
         <Intro />
         <Days />
         <Ideas />

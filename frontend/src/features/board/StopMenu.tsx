@@ -1,6 +1,6 @@
-import { ArrowRightLeft, CheckSquare, History, MapPin, MoreHorizontal, Trash2 } from "lucide-react";
+import { ArrowRightLeft, CheckSquare, History, MapPin, Trash2 } from "lucide-react";
+import { useState } from "react";
 import { useCanEdit, useDays, useRoom, useStop, useTrip } from "../../store";
-import { IconButton } from "../../ui/Button";
 import { Menu, MenuItem, MenuLine, SubMenu } from "../../ui/Menu";
 import { toast } from "../../ui/toast";
 import { dayMarks, hasPlace } from "../room/itinerary";
@@ -44,14 +44,34 @@ export function useStopActions() {
   };
 }
 
+/** A plain button until it is first pressed: a long board stays light. */
 export function StopMenu({ id }: { id: string }) {
   const { t, name } = useText();
   const stop = useStop(id);
+  const [used, setUsed] = useState(false);
+  if (!stop) return null;
+  const label = t("stop.menu", { name: name(stop) });
+  if (used) return <OpenedMenu id={id} label={label} />;
+  return (
+    <button type="button" className="icon-btn row-menu" aria-label={label} aria-haspopup="menu" aria-expanded={false} onClick={() => setUsed(true)}>
+      <Dots />
+    </button>
+  );
+}
+
+const Dots = () => (
+  <svg width="17" height="17" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="3.4" strokeLinecap="round" aria-hidden>
+    <path d="M5 12h.01M12 12h.01M19 12h.01" />
+  </svg>
+);
+
+function OpenedMenu({ id, label }: { id: string; label: string }) {
+  const { t } = useText();
+  const stop = useStop(id);
   const canEdit = useCanEdit();
   const actions = useStopActions();
-  if (!stop) return null;
   return (
-    <Menu trigger={<IconButton className="row-menu" label={t("stop.menu", { name: name(stop) })} tip={false}><MoreHorizontal size={17} aria-hidden /></IconButton>}>
+    <Menu defaultOpen trigger={<button type="button" className="icon-btn row-menu" aria-label={label}><Dots /></button>}>
       {hasPlace(stop) ? <MenuItem icon={<MapPin size={16} />} onSelect={() => { view.setTab("map"); view.fit("stop", id); }}>{t("day.fit")}</MenuItem> : null}
       <MenuItem icon={<History size={16} />} onSelect={() => view.showHistory(id)}>{t("stop.history")}</MenuItem>
       {canEdit ? (

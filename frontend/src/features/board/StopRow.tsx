@@ -1,8 +1,8 @@
 /** One stop of the board: a line to read, and on wide screens the editor that opens beneath it. */
 import { useDraggable, useDroppable } from "@dnd-kit/core";
-import { Check, GripVertical } from "lucide-react";
+import { Check } from "lucide-react";
 import { memo, useCallback } from "react";
-import type { MouseEvent } from "react";
+import type { MouseEvent, ReactNode } from "react";
 import { usePhone } from "../../app/useMedia";
 import { formatDistance, formatDuration, formatMoney, pickNames } from "../../i18n/format";
 import type { Stop } from "../../protocol.gen";
@@ -32,10 +32,6 @@ export const StopRow = memo(function StopRow({ id, n }: { id: string; n: number 
   const editors = useEditors("stop", id);
   const mark = useDayMark(stop?.day_id ?? null);
   const editing = open && !phone;
-  const gap = { day: stop?.day_id ?? null, after: id };
-  const { setNodeRef: dropRef } = useDroppable({ id: gapId(gap), data: gap });
-  const { setNodeRef: dragRef, setActivatorNodeRef, listeners, attributes } = useDraggable({ id, disabled: !canEdit || editing });
-  const setRef = useCallback((node: HTMLElement | null) => { dropRef(node); dragRef(node); }, [dropRef, dragRef]);
   if (!stop) return null;
   const holder = editors[0];
   const classes = [
@@ -43,30 +39,61 @@ export const StopRow = memo(function StopRow({ id, n }: { id: string; n: number 
     lifted ? "stop-lifted" : "", dropHere ? "drop-after" : "", glow ? "glow" : "", holder ? "stop-held" : "",
   ];
   return (
-    <li
-      ref={setRef}
+    <DragItem
+      id={id}
+      day={stop.day_id}
+      enabled={canEdit && !editing}
+      label={canEdit && !editing ? t("stop.drag", { name: name(stop) }) : null}
       className={classes.join(" ")}
-      data-testid={`stop-${id}`} data-stop={id} data-anchor={id} data-day={mark.color}
-      data-who={glow ? author % 8 : holder ? holder.color % 8 : undefined}
-      onPointerEnter={(e) => { if (e.pointerType === "mouse") view.hover(id); }}
-      onPointerLeave={() => view.hover(null)}
-      {...(canEdit && !editing ? listeners : {})}
+      color={mark.color}
+      who={glow ? author % 8 : holder ? holder.color % 8 : undefined}
     >
       <Leg id={id} />
       <Line stop={stop} n={n} open={open} />
-      {canEdit ? (
-        <button
-          type="button" ref={setActivatorNodeRef} className="stop-grip" {...attributes} role="button"
-          aria-label={t("stop.drag", { name: name(stop) })} tabIndex={0} hidden={editing}
-        >
-          <GripVertical size={15} aria-hidden />
-        </button>
-      ) : null}
       <StopMenu id={id} />
       {editing ? <StopEditor id={id} /> : null}
-    </li>
+    </DragItem>
   );
 });
+
+interface DragItemProps {
+  id: string;
+  day: string | null;
+  enabled: boolean;
+  /** Name of the handle for the keyboard; null: no handle. */
+  label: string | null;
+  className: string;
+  color: number;
+  who: number | undefined;
+  children: ReactNode;
+}
+
+/** The part that every step of a drag renders again: kept thin, its children stay as they are. */
+function DragItem({ id, day, enabled, label, className, color, who, children }: DragItemProps) {
+  const gap = { day, after: id };
+  const { setNodeRef: dropRef } = useDroppable({ id: gapId(gap), data: gap });
+  const { setNodeRef: dragRef, setActivatorNodeRef, listeners, attributes } = useDraggable({ id, disabled: !enabled });
+  const setRef = useCallback((node: HTMLElement | null) => { dropRef(node); dragRef(node); }, [dropRef, dragRef]);
+  return (
+    <li
+      ref={setRef}
+      className={className}
+      data-testid={`stop-${id}`} data-stop={id} data-anchor={id} data-day={color} data-who={who}
+      onPointerEnter={(e) => { if (e.pointerType === "mouse") view.hover(id); }}
+      onPointerLeave={() => view.hover(null)}
+      {...(enabled ? listeners : {})}
+    >
+      {label !== null ? (
+        <button type="button" ref={setActivatorNodeRef} className="stop-grip" {...attributes} role="button" aria-label={label} tabIndex={0}>
+          <svg width="15" height="15" viewBox="0 0 24 24" fill="none" stroke="currentColor" strokeWidth="3" strokeLinecap="round" aria-hidden>
+            <path d="M9 5h.01M9 12h.01M9 19h.01M15 5h.01M15 12h.01M15 19h.01" />
+          </svg>
+        </button>
+      ) : null}
+      {children}
+    </li>
+  );
+}
 
 function Leg({ id }: { id: string }) {
   const { t, language } = useText();
