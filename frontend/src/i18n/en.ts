@@ -156,7 +156,7 @@ export const en = {
     lastOwner: "A trip needs an owner. Make someone else an owner first.", tabs_one: "{{count}} window", tabs_other: "{{count}} windows",
     visitors: "Visitors", alone: "Only you are here. Share the link to plan together.", facepile: "People here: {{names}}", looking: "looking at {{what}}",
     editing: "editing {{what}}", idle: "in the trip", offline: "not here now", menu: "Options of {{name}}", everyone: "Everyone in the trip", follow: "Show where {{name}} is",
-    offlineInvites: "Links can be managed when you are online.", more: "{{count}} more",
+    unknown: "You are offline: who else is here cannot be seen.", offlineInvites: "Links can be managed when you are online.", more: "{{count}} more",
   },
   history: {
     title: "History", empty: "Nothing has happened yet.", failed: "The history could not be loaded.", older: "Show older", of: "History of {{name}}", showAll: "Show everything",

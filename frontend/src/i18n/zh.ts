@@ -158,7 +158,7 @@ export const zh: Catalogue = {
     lastOwner: "行程需要一位所有者，请先把别人设为所有者。", tabs_one: "{{count}} 个窗口", tabs_other: "{{count}} 个窗口",
     visitors: "游客", alone: "现在只有你。把链接分享给同伴，一起安排。", facepile: "在线：{{names}}", looking: "正在看 {{what}}",
     editing: "正在编辑 {{what}}", idle: "在行程里", offline: "现在不在", menu: "{{name}} 的选项", everyone: "行程里的所有人", follow: "看看 {{name}} 在哪里",
-    offlineInvites: "联网后才能管理链接。", more: "另外 {{count}} 人",
+    unknown: "你已离线，看不到还有谁在。", offlineInvites: "联网后才能管理链接。", more: "另外 {{count}} 人",
   },
   history: {
     title: "历史", empty: "还没有任何改动。", failed: "无法加载历史。", older: "显示更早的", of: "{{name}} 的历史", showAll: "显示全部",

@@ -2,7 +2,7 @@ import { LogOut, MoreHorizontal, UserMinus } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import type { Member, Role } from "../../protocol.gen";
-import { useIsOwner, useMe, useMembers, usePeople, useRoomClient } from "../../store";
+import { useConnection, useIsOwner, useMe, useMembers, usePeople, useRoomClient } from "../../store";
 import { Avatar } from "../../ui/Avatar";
 import { Button, IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
@@ -18,6 +18,8 @@ export function PeoplePanel() {
   const owner = useIsOwner();
   const people = usePeople();
   const members = useMembers();
+  // Without a connection nobody can be said to be here or not.
+  const live = useConnection().state === "live";
   const here = new Set(people.map((person) => person.user));
   const away = members.filter((member) => !here.has(member.id));
   return (
@@ -36,7 +38,7 @@ export function PeoplePanel() {
             );
           })}
         </ul>
-        {people.length <= 1 ? <p className="muted people-note">{t("people.alone")}</p> : null}
+        {people.length <= 1 ? <p className="muted people-note">{t(live ? "people.alone" : "people.unknown")}</p> : null}
       </section>
       {away.length > 0 ? (
         <section>
@@ -44,7 +46,7 @@ export function PeoplePanel() {
           <ul className="people-list">
             {away.map((member) => (
               <li key={member.id} className="people-row">
-                <span className="person-line"><Avatar name={member.name} color={member.color} size={28} /><span className="person-words"><b>{member.name}</b><small>{t("people.offline")}</small></span></span>
+                <span className="person-line"><Avatar name={member.name} color={member.color} size={28} /><span className="person-words"><b>{member.name}</b>{live ? <small>{t("people.offline")}</small> : null}</span></span>
                 <MemberRole member={member} />
               </li>
             ))}
