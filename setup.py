@@ -65,6 +65,8 @@ setup(
     py_modules=["server"],
     package_data={
         "": ["*.json", "*.j2", "*.mako", "*.ini", "*.html", "*.txt", "*.sql", "py.typed"],
+        # Not a package, so the patterns above do not reach it.
+        "domain": ["samples/*.json"],
     },
     install_requires=RUNTIME,
     extras_require={"dev": DEV, "load": LOAD},

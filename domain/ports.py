@@ -65,10 +65,6 @@ class UnitOfWork(Protocol):
     def accounts(self) -> AccountRepositories: ...
 
 
-Service = Callable[[C, UnitOfWork], R]
-"""A domain service: `(command, uow) -> result`."""
-
-
 class Run(Protocol):
     """`await run(service, command)`: the only way in which anything is read or changed.
 

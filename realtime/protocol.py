@@ -15,7 +15,6 @@ from msgspec import Meta
 
 from domain.entities import AccessRole, Id, RecordType, Snapshot
 from domain.events import Event
-from domain.operations import Operation
 
 VERSION = 1
 MAX_FRAME_BYTES = 64 * 1024
@@ -215,9 +214,6 @@ class Closing(_Out, tag="closing"):
 ServerMessage = (
     Joined | Events | Ack | Rejected | Presence | Cursors | Head | Pong | RoleChanged | Error | Closing
 )
-
-# The operation union and the close table are part of the contract that clients are generated from.
-OPERATION_UNION = Operation
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _encoder = msgspec.json.Encoder()
