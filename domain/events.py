@@ -6,7 +6,7 @@ piece of the frame that members receive: it is encoded once and never re-encoded
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -39,8 +39,35 @@ class Overwrite(msgspec.Struct):
     seq: int
 
 
+TalkType = Literal["message", "proposal"]
+"""Records of talk: made by events, but no part of the trip's state (see `domain.talk`)."""
+
+
+class TalkChange(msgspec.Struct, omit_defaults=True):
+    """New field values (wire form) of one talk record; `new`: `set` is complete."""
+
+    t: TalkType
+    id: str
+    set: dict[str, Any]
+    new: bool = False
+
+
+class Suggested(msgspec.Struct):
+    """The event is an accepted piece of a proposal: whose (`by`: a user id or "assistant")."""
+
+    proposal: str
+    by: str
+
+
+HIDDEN = "hidden"
+"""Kind of an event as spectators see one that is not theirs to see: its seq and nothing else."""
+
+
 class Event(msgspec.Struct, omit_defaults=True):
-    """One applied operation. `at` is UTC, ISO 8601 with milliseconds. `undoes`: the seq undone."""
+    """One applied operation. `at` is UTC, ISO 8601 with milliseconds. `undoes`: the seq undone.
+
+    `changes` are of the trip's state, `talk` of what members say about it.
+    """
 
     seq: int
     op_id: str
@@ -50,6 +77,8 @@ class Event(msgspec.Struct, omit_defaults=True):
     changes: list[Change]
     overwrote: list[Overwrite] = []
     undoes: int | None = None
+    talk: list[TalkChange] = []
+    suggested: Suggested | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -71,3 +100,20 @@ def encode_event(event: Event) -> bytes:
 def decode_event(body: bytes) -> Event:
     """The inverse of `encode_event`."""
     return _decoder.decode(body)
+
+
+def has_talk(body: bytes) -> bool:
+    """Whether an encoded event may hold talk; never wrong with False."""
+    return b'"talk":[' in body or b'"suggested":{' in body
+
+
+def redact(body: bytes) -> bytes:
+    """The encoded event as spectators may see it: talk left out, and nothing of an event that was
+    only talk but its seq."""
+    if not has_talk(body):
+        return body
+    event = decode_event(body)
+    if event.changes:
+        event.talk, event.suggested = [], None
+        return encode_event(event)
+    return encode_event(Event(event.seq, "", "", event.at, HIDDEN, []))

@@ -37,7 +37,8 @@ class Invite(msgspec.Struct, frozen=True):
 
 
 class TripSummary(msgspec.Struct, frozen=True):
-    """A trip in a member's list. `member_names`: at most eight, in order of joining."""
+    """A trip in a member's list. `member_names`: at most eight, in order of joining. `unread`:
+    messages by others that the member has not read, at most 100."""
 
     id: str
     title: str
@@ -51,6 +52,7 @@ class TripSummary(msgspec.Struct, frozen=True):
     member_names: list[str]
     updated_at: str
     deleted: bool
+    unread: int = 0
 
 
 # --- commands -----------------------------------------------------------------------------

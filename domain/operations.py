@@ -2,7 +2,7 @@
 
 Owns the tagged union `Operation` and its field types. An operation states an intent at field
 level; `domain.trip` decides what it means for the current state. Decoded by the same codec from
-sockets, REST, the sample trip and (later) the assistant.
+sockets, REST, the sample trip and the assistant.
 
 Rule of merging: an operation of kind `*.set_fields` names only the fields that it means to
 change. A field set to null is cleared; a field left out is not touched.
@@ -38,6 +38,17 @@ from domain.entities import (
 MAX_MOVED = 100
 MAX_SEQ = 2**53 - 1
 """Larger numbers are not exact in a browser."""
+MAX_PIECES = 50
+"""Operations in one proposal."""
+MAX_MENTIONS = 50
+
+Channel = Literal["chat", "comment"]
+MessageText = Annotated[str, Meta(min_length=1, max_length=4_000)]
+Mentions = Annotated[list[Id], Meta(max_length=MAX_MENTIONS)]
+Emoji = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[^\x00-\x7f]+(?!\n)$")]
+"""One emoji, as the keyboard made it (a family is several code points)."""
+Pieces = Annotated[list[Annotated[int, Meta(ge=0, lt=MAX_PIECES)]], Meta(min_length=1, max_length=MAX_PIECES)]
+"""Numbers of a proposal's pieces, from 0."""
 
 
 class _Fields(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -78,6 +89,9 @@ class StopFields(_Fields):
 
 class _Operation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
     """Base of all operations; `kind` is the tag."""
+
+
+OPERATION_BASE = _Operation
 
 
 class SetTripFields(_Operation, frozen=True, tag="trip.set_fields"):
@@ -191,6 +205,109 @@ class Undo(_Operation, frozen=True, tag="undo"):
     seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)]
 
 
+Proposable = (
+    SetTripFields
+    | SetTripDates
+    | AddDay
+    | SetDayFields
+    | MoveDay
+    | RemoveDay
+    | AddStop
+    | SetStopFields
+    | MoveStops
+    | RemoveStop
+    | RestoreStop
+)
+"""What may be proposed: everything that changes the itinerary, nothing about people or access."""
+
+
+# --- talk ---------------------------------------------------------------------------------
+
+
+class About(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A record, and where a note is meant its field: what a comment or a card refers to."""
+
+    t: Literal["trip", "day", "stop"]
+    id: Id
+    field: Literal["notes", "description"] | None = None
+
+
+class PostMessage(_Operation, frozen=True, tag="message.post"):
+    """Say something. A comment needs `about`, or `reply_to` (then it is about the same thing)."""
+
+    id: Id
+    text: MessageText
+    channel: Channel = "chat"
+    reply_to: Id | None = None
+    about: About | None = None
+    mentions: Mentions = []
+
+
+class EditMessage(_Operation, frozen=True, tag="message.edit"):
+    """One's own message only."""
+
+    id: Id
+    text: MessageText
+    mentions: Mentions = []
+
+
+class DeleteMessage(_Operation, frozen=True, tag="message.delete"):
+    """One's own message, an answer that one asked for; an owner of the trip any message."""
+
+    id: Id
+
+
+class ReactToMessage(_Operation, frozen=True, tag="message.react"):
+    """Put one's own reaction, or take it back (`on` false)."""
+
+    id: Id
+    emoji: Emoji
+    on: bool = True
+
+
+class ResolveComment(_Operation, frozen=True, tag="comment.resolve"):
+    """Close a thread (named by its first comment), or open it again. Editors, and its author."""
+
+    id: Id
+    resolved: bool = True
+
+
+class OpenProposal(_Operation, frozen=True, tag="proposal.open"):
+    """Propose operations instead of applying them. They are validated in order, as if each were
+    applied on top of the ones before; one that cannot be applied refuses the whole."""
+
+    id: Id
+    ops: Annotated[list[Proposable], Meta(min_length=1, max_length=MAX_PIECES)]
+    note: MessageText | Literal[""] = ""
+
+
+class AcceptProposal(_Operation, frozen=True, tag="proposal.accept"):
+    """Apply pieces (none named: all that are open) in the accepting editor's name. Pieces that
+    others' changes have made stale are marked, not forced; pieces that those accepted need come
+    along."""
+
+    id: Id
+    pieces: Pieces | None = None
+
+
+class DeclineProposal(_Operation, frozen=True, tag="proposal.decline"):
+    """Refuse pieces (none named: all that are open). Editors, and its author."""
+
+    id: Id
+    pieces: Pieces | None = None
+
+
+TalkOperation = (
+    PostMessage
+    | EditMessage
+    | DeleteMessage
+    | ReactToMessage
+    | ResolveComment
+    | OpenProposal
+    | AcceptProposal
+    | DeclineProposal
+)
+
 Operation = (
     SetTripFields
     | SetTripDates
@@ -209,6 +326,14 @@ Operation = (
     | SetMemberRole
     | RemoveMember
     | Undo
+    | PostMessage
+    | EditMessage
+    | DeleteMessage
+    | ReactToMessage
+    | ResolveComment
+    | OpenProposal
+    | AcceptProposal
+    | DeclineProposal
 )
 
 

@@ -33,6 +33,15 @@ ALLOWED: dict[str, frozenset[AccessRole]] = {
     "member.remove": _MEMBER,
     "member.set_name": _MEMBER,
     "undo": _EDIT,
+    # Whose message or thread it is, is checked by `domain.talk_decisions`.
+    "message.post": _MEMBER,
+    "message.edit": _MEMBER,
+    "message.delete": _MEMBER,
+    "message.react": _MEMBER,
+    "comment.resolve": _MEMBER,
+    "proposal.open": _MEMBER,
+    "proposal.accept": _EDIT,
+    "proposal.decline": _MEMBER,
 }
 
 

@@ -15,6 +15,9 @@ from domain.trip import TripAggregate
 
 if TYPE_CHECKING:
     from domain.accounts import AccountRepositories
+    from domain.answers import Answers
+    from domain.search import SearchIndex
+    from domain.talk import Talk
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -37,7 +40,8 @@ class Trips(Protocol):
         """Store a trip that does not exist yet, at seq 0, before its first `record`."""
 
     def record(self, trip: TripAggregate, event: Event) -> None:
-        """Write `event` (already absorbed by `trip`) to the log, and the rows that it changed."""
+        """Write `event` (already absorbed by `trip`) to the log, and the rows that it changed, those
+        of talk (`event.talk`) included."""
 
     def seq_of(self, trip_id: str, op_id: str) -> int | None:
         """The seq under which `op_id` was applied, including in this unit of work."""
@@ -63,6 +67,15 @@ class UnitOfWork(Protocol):
 
     @property
     def accounts(self) -> AccountRepositories: ...
+
+    @property
+    def talk(self) -> Talk: ...
+
+    @property
+    def answers(self) -> Answers: ...
+
+    @property
+    def search(self) -> SearchIndex: ...
 
 
 class Run(Protocol):

@@ -15,6 +15,8 @@ from msgspec import Meta
 
 from domain.entities import AccessRole, Id, RecordType, Snapshot
 from domain.events import Event
+from domain.operations import MAX_SEQ
+from domain.talk import AnswerStatus, Fault, Source, Usage
 
 VERSION = 1
 MAX_FRAME_BYTES = 64 * 1024
@@ -88,7 +90,19 @@ class Ping(_In, frozen=True, tag="ping"):
     seq: Annotated[int, Meta(ge=0)] = 0
 
 
-ClientMessage = Join | Submit | SetPresence | MoveCursor | Ping
+class Read(_In, frozen=True, tag="read"):
+    """Everything up to event `seq` has been read: moves one's read mark, never back."""
+
+    seq: Annotated[int, Meta(ge=1, le=MAX_SEQ)]
+
+
+class Watch(_In, frozen=True, tag="watch"):
+    """Part of a growing answer is missing here: send the text so far. Answered by `stream`."""
+
+    answer: Id
+
+
+ClientMessage = Join | Submit | SetPresence | MoveCursor | Ping | Read | Watch
 
 
 # --- server to client ---------------------------------------------------------------------
@@ -177,6 +191,30 @@ class Cursors(_Out, tag="cursors"):
     cursors: list[Pointer]
 
 
+class ReadBy(_Out, tag="read"):
+    """A member has read everything up to event `seq`. Members only; may be dropped."""
+
+    user: str
+    seq: int
+
+
+class Stream(_Out, tag="stream"):
+    """A growing answer. Members only; may be dropped, the finished text comes with an event.
+
+    `text` continues at character `at` (counted in code points, as is `reasoning_at`): a receiver
+    that has less asks with `watch`, one that has more ignores what it has. `position` is the place
+    in the queue (1 = next) while `status` is queued.
+    """
+
+    answer: str
+    status: AnswerStatus
+    at: int = 0
+    text: str = ""
+    reasoning_at: int = 0
+    reasoning: str = ""
+    position: int = 0
+
+
 class Head(_Out, tag="head"):
     """Heartbeat: the room stands at `seq`. A client that is behind asks again by `join`."""
 
@@ -212,8 +250,46 @@ class Closing(_Out, tag="closing"):
 
 
 ServerMessage = (
-    Joined | Events | Ack | Rejected | Presence | Cursors | Head | Pong | RoleChanged | Error | Closing
+    Joined
+    | Events
+    | Ack
+    | Rejected
+    | Presence
+    | Cursors
+    | ReadBy
+    | Stream
+    | Head
+    | Pong
+    | RoleChanged
+    | Error
+    | Closing
 )
+
+# --- one answer as server-sent events -----------------------------------------------------
+
+
+class AnswerOpened(msgspec.Struct, omit_defaults=True):
+    """Event `open`: the answer to what was asked. `trip` or `conversation` says where it is kept."""
+
+    answer: str
+    question: str = ""
+    trip: str | None = None
+    conversation: str | None = None
+
+
+class AnswerEnded(msgspec.Struct, omit_defaults=True):
+    """Event `end`, the last: the whole answer. Events between are `delta`, each one `Stream`."""
+
+    answer: str
+    status: AnswerStatus
+    text: str
+    reasoning: str = ""
+    model: str = ""
+    fault: Fault | None = None
+    usage: Usage | None = None
+    sources: list[Source] = []
+    proposal: str | None = None
+
 
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
 _encoder = msgspec.json.Encoder()

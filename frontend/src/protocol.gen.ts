@@ -7,12 +7,16 @@ export const MAX_DAYS = 366
 export const MAX_MEMBERS = 200
 export const MAX_LINKS = 20
 export const MAX_MOVED = 100
+export const MAX_PIECES = 50
+export const MAX_REACTIONS = 20
+export const MAX_QUESTION = 4000
 /** Longest text of each field that the server accepts, in characters. */
 export const MAX_LENGTH = {
   trip: { title: 200, description: 10000, time_zone: 64 },
   day: { title: 300, notes: 10000 },
   stop: { name: 200, name_alt: 300, place_name: 300, time_zone: 64, notes: 10000 },
   link: { url: 2000, title: 300 },
+  message: { text: 4000 },
 } as const
 
 export type StopKind = 'sight' | 'food' | 'lodging' | 'transport' | 'activity' | 'shopping' | 'nature' | 'other'
@@ -21,60 +25,16 @@ export type Visibility = 'private' | 'public'
 export type Role = 'owner' | 'editor' | 'viewer'
 export type AccessRole = 'owner' | 'editor' | 'viewer' | 'spectator'
 export type RecordType = 'trip' | 'day' | 'stop' | 'member'
+export type TalkType = 'message' | 'proposal'
+export type Channel = 'chat' | 'comment'
+export type AnswerStatus = 'queued' | 'streaming' | 'done' | 'stopped' | 'interrupted' | 'failed'
+export type PieceStatus = 'open' | 'accepted' | 'declined' | 'stale'
 export const STOP_KINDS: readonly StopKind[] = ['sight', 'food', 'lodging', 'transport', 'activity', 'shopping', 'nature', 'other']
 export const STOP_STATUSES: readonly StopStatus[] = ['idea', 'planned', 'booked', 'done', 'cancelled']
+/** Author of what the assistant says. */
+export const ASSISTANT = 'assistant'
 /** Values keyed by field name, or by `links.<id>` for entries of a map field. */
 export type FieldValues = Record<string, unknown>
-
-/** A record, and optionally the field of it, that somebody looks at or edits. */
-export interface Focus {
-  t: RecordType
-  id: string
-  field?: string | null
-}
-
-/** One tab of one person in the room. `session` is unique per tab; `user` groups tabs. */
-export interface Person {
-  session: string
-  user: string
-  name: string
-  color: number
-  role: AccessRole
-  looking?: Focus | null
-  editing?: Focus | null
-  typing?: boolean
-}
-
-/** New field values of one record. */
-export interface Change {
-  t: RecordType
-  id: string
-  set: FieldValues
-  old?: FieldValues
-  new?: boolean
-}
-
-/** A value that lost: `by` had set `value` in event `seq`, unseen by the event's actor. */
-export interface Overwrite {
-  t: RecordType
-  id: string
-  field: string
-  value: unknown
-  by: string
-  seq: number
-}
-
-/** One applied operation. `at` is UTC, ISO 8601 with milliseconds. `undoes`: the seq undone. */
-export interface RoomEvent {
-  seq: number
-  op_id: string
-  actor: string
-  at: string
-  kind: string
-  changes: Change[]
-  overwrote?: Overwrite[]
-  undoes?: number | null
-}
 
 /** What a trip says about itself. `start_date`/`end_date` are both set or both None. */
 export interface Trip {
@@ -139,6 +99,72 @@ export interface Member {
   color: number
   joined_at: string
   deleted: boolean
+}
+
+/** A record, and optionally the field of it, that somebody looks at or edits. */
+export interface Focus {
+  t: RecordType
+  id: string
+  field?: string | null
+}
+
+/** One tab of one person in the room. `session` is unique per tab; `user` groups tabs. */
+export interface Person {
+  session: string
+  user: string
+  name: string
+  color: number
+  role: AccessRole
+  looking?: Focus | null
+  editing?: Focus | null
+  typing?: boolean
+}
+
+/** New field values of one record. */
+export interface Change {
+  t: RecordType
+  id: string
+  set: FieldValues
+  old?: FieldValues
+  new?: boolean
+}
+
+/** A value that lost: `by` had set `value` in event `seq`, unseen by the event's actor. */
+export interface Overwrite {
+  t: RecordType
+  id: string
+  field: string
+  value: unknown
+  by: string
+  seq: number
+}
+
+/** New field values (wire form) of one talk record; `new`: `set` is complete. */
+export interface TalkChange {
+  t: TalkType
+  id: string
+  set: FieldValues
+  new?: boolean
+}
+
+/** The event is an accepted piece of a proposal: whose (`by`: a user id or "assistant"). */
+export interface Suggested {
+  proposal: string
+  by: string
+}
+
+/** One applied operation. `at` is UTC, ISO 8601 with milliseconds. `undoes`: the seq undone. */
+export interface RoomEvent {
+  seq: number
+  op_id: string
+  actor: string
+  at: string
+  kind: string
+  changes: Change[]
+  overwrote?: Overwrite[]
+  undoes?: number | null
+  talk?: TalkChange[]
+  suggested?: Suggested | null
 }
 
 /** The live state of a trip: removed days and stops left out, removed members kept. */
@@ -213,6 +239,25 @@ export interface Cursors {
   cursors: Pointer[]
 }
 
+/** A member has read everything up to event `seq`. Members only; may be dropped. */
+export interface ReadBy {
+  t: 'read'
+  user: string
+  seq: number
+}
+
+/** A growing answer. Members only; may be dropped, the finished text comes with an event. */
+export interface Stream {
+  t: 'stream'
+  answer: string
+  status: AnswerStatus
+  at?: number
+  text?: string
+  reasoning_at?: number
+  reasoning?: string
+  position?: number
+}
+
 /** Heartbeat: the room stands at `seq`. A client that is behind asks again by `join`. */
 export interface Head {
   t: 'head'
@@ -245,6 +290,175 @@ export interface Closing {
   reason: string
   resume: boolean
   retry_after_ms?: number
+}
+
+/** A record, and where a note is meant its field: what a comment or a card refers to. */
+export interface About {
+  t: 'day' | 'stop' | 'trip'
+  id: string
+  field?: 'description' | 'notes' | null
+}
+
+/** Why an answer failed: a stable `code` (clients translate it) and an English sentence. */
+export interface Fault {
+  code: string
+  message: string
+  retry_after?: number | null
+}
+
+/** Tokens, as the upstream counted them. */
+export interface Usage {
+  prompt_tokens: number
+  completion_tokens: number
+}
+
+/** One day or stop of a source that fits the question. */
+export interface SourceRecord {
+  t: RecordType
+  id: string
+  name: string
+}
+
+/** A public trip that an answer drew on, shown as a card. */
+export interface Source {
+  trip_id: string
+  title: string
+  excerpt: string
+  records: SourceRecord[]
+}
+
+/** What makes a message an answer. `question` is the id of the message asked, `asked_by` the user. While `status` is queued or streaming the message's text is empty: it grows by `stream` messages. `reasoning` is what the model thought aloud, kept apart from the text. */
+export interface Answer {
+  question?: string
+  asked_by?: string
+  status?: AnswerStatus
+  model?: string
+  reasoning?: string
+  fault?: Fault | null
+  usage?: Usage | null
+  sources?: Source[]
+  proposal?: string | null
+}
+
+/** One thing said. `seq` is the event that made it: the order of talk. */
+export interface Message {
+  id: string
+  seq?: number
+  channel?: Channel
+  author?: string
+  at?: string
+  text?: string
+  reply_to?: string | null
+  about?: About | null
+  mentions?: string[]
+  reactions?: Record<string, string[]>
+  edited_at?: string | null
+  deleted?: boolean
+  resolved_by?: string | null
+  resolved_at?: string | null
+  answer?: Answer | null
+}
+
+/** What a piece builds on: when somebody else changes one of `fields` (none named: any) of this record after the proposal's `base`, the piece is stale. */
+export interface Touch {
+  t: RecordType
+  id: string
+  fields?: string[]
+}
+
+/** One proposed operation. `changes` is what it would have changed when it was proposed (with `old` values): the diff that is shown. `needs`: numbers of earlier pieces that it builds on. `reason`: the code of why it is stale. */
+export interface Piece {
+  op: Proposable
+  changes?: Change[]
+  touches?: Touch[]
+  needs?: number[]
+  status?: PieceStatus
+  reason?: string
+}
+
+/** Operations that wait for an editor's yes. `author` is a user id, or `ASSISTANT` (then `asked_by` is the user who asked, and `message` the answer that it belongs to). `base` is the seq on which it was made, `applied` the seqs of the events that accepted pieces became. `open`: some piece waits. */
+export interface Proposal {
+  id: string
+  seq?: number
+  author?: string
+  asked_by?: string | null
+  message?: string | null
+  at?: string
+  base?: number
+  note?: string
+  pieces?: Piece[]
+  open?: boolean
+  applied?: number[]
+  decided_by?: string | null
+}
+
+/** `messages` newest first; `quoted` are messages that they reply to and that are not among them. `next_before` None: this was the last page. `reads` is the seq read by each member, `unread` what the asker has not read in both channels. */
+export interface MessagePage {
+  messages: Message[]
+  quoted: Message[]
+  next_before: number | null
+  reads: Record<string, number>
+  unread: number
+}
+
+/** `open`: threads that are not resolved; `total`: comments that are not deleted. */
+export interface ThreadCount {
+  t: 'day' | 'stop' | 'trip'
+  id: string
+  open: number
+  total: number
+}
+
+/** A private talk of one user with the assistant. `title` is the start of the first question. */
+export interface Conversation {
+  id: string
+  user_id: string
+  title: string
+  created_at: string
+  updated_at: string
+}
+
+/** One question or answer of a conversation; `n` orders them, from 0. */
+export interface Turn {
+  id: string
+  conversation_id: string
+  n: number
+  role: 'assistant' | 'user'
+  at: string
+  text?: string
+  status?: AnswerStatus
+  model?: string
+  reasoning?: string
+  fault?: Fault | null
+  usage?: Usage | null
+  sources?: Source[]
+}
+
+/** A conversation with its turns, oldest first. */
+export interface ConversationView {
+  conversation: Conversation
+  turns: Turn[]
+}
+
+/** Event `open`: the answer to what was asked. `trip` or `conversation` says where it is kept. */
+export interface AnswerOpened {
+  answer: string
+  question?: string
+  trip?: string | null
+  conversation?: string | null
+}
+
+/** Event `end`, the last: the whole answer. Events between are `delta`, each one `Stream`. */
+export interface AnswerEnded {
+  answer: string
+  status: AnswerStatus
+  text: string
+  reasoning?: string
+  model?: string
+  fault?: Fault | null
+  usage?: Usage | null
+  sources?: Source[]
+  proposal?: string | null
 }
 
 /** Enter a room. `epoch` and `since` together ask to resume after event `since`. */
@@ -286,6 +500,18 @@ export interface MoveCursor {
 export interface Ping {
   t: 'ping'
   seq?: number
+}
+
+/** Everything up to event `seq` has been read: moves one's read mark, never back. */
+export interface Read {
+  t: 'read'
+  seq: number
+}
+
+/** Part of a growing answer is missing here: send the text so far. Answered by `stream`. */
+export interface Watch {
+  t: 'watch'
+  answer: string
 }
 
 export interface TripFields {
@@ -426,6 +652,81 @@ export interface Undo {
   seq: number
 }
 
+/** Say something. A comment needs `about`, or `reply_to` (then it is about the same thing). */
+export interface PostMessage {
+  kind: 'message.post'
+  id: string
+  text: string
+  channel?: Channel
+  reply_to?: string | null
+  about?: About | null
+  mentions?: string[]
+}
+
+/** One's own message only. */
+export interface EditMessage {
+  kind: 'message.edit'
+  id: string
+  text: string
+  mentions?: string[]
+}
+
+/** One's own message, an answer that one asked for; an owner of the trip any message. */
+export interface DeleteMessage {
+  kind: 'message.delete'
+  id: string
+}
+
+/** Put one's own reaction, or take it back (`on` false). */
+export interface ReactToMessage {
+  kind: 'message.react'
+  id: string
+  emoji: string
+  on?: boolean
+}
+
+/** Close a thread (named by its first comment), or open it again. Editors, and its author. */
+export interface ResolveComment {
+  kind: 'comment.resolve'
+  id: string
+  resolved?: boolean
+}
+
+/** Propose operations instead of applying them. They are validated in order, as if each were applied on top of the ones before; one that cannot be applied refuses the whole. */
+export interface OpenProposal {
+  kind: 'proposal.open'
+  id: string
+  ops: Proposable[]
+  note?: string | ''
+}
+
+/** Apply pieces (none named: all that are open) in the accepting editor's name. Pieces that others' changes have made stale are marked, not forced; pieces that those accepted need come along. */
+export interface AcceptProposal {
+  kind: 'proposal.accept'
+  id: string
+  pieces?: number[] | null
+}
+
+/** Refuse pieces (none named: all that are open). Editors, and its author. */
+export interface DeclineProposal {
+  kind: 'proposal.decline'
+  id: string
+  pieces?: number[] | null
+}
+
+export type Proposable =
+  | SetTripFields
+  | SetTripDates
+  | AddDay
+  | SetDayFields
+  | MoveDay
+  | RemoveDay
+  | AddStop
+  | SetStopFields
+  | MoveStops
+  | RemoveStop
+  | RestoreStop
+
 export type Operation =
   | SetTripFields
   | SetTripDates
@@ -444,6 +745,14 @@ export type Operation =
   | SetMemberRole
   | RemoveMember
   | Undo
+  | PostMessage
+  | EditMessage
+  | DeleteMessage
+  | ReactToMessage
+  | ResolveComment
+  | OpenProposal
+  | AcceptProposal
+  | DeclineProposal
 
 export type OperationKind = Operation['kind']
 
@@ -453,6 +762,8 @@ export type ClientMessage =
   | SetPresence
   | MoveCursor
   | Ping
+  | Read
+  | Watch
 
 export type ServerMessage =
   | Joined
@@ -461,6 +772,8 @@ export type ServerMessage =
   | Rejected
   | Presence
   | Cursors
+  | ReadBy
+  | Stream
   | Head
   | Pong
   | RoleChanged
