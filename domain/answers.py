@@ -356,4 +356,3 @@ class Answers(Protocol):
 
     def turns(self, conversation_id: str) -> list[Turn]:
         """Oldest first."""
-

@@ -9,10 +9,9 @@ Only members see talk: `domain.services.rooms` and `realtime.room` redact it for
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
-from msgspec import Meta
 
 from domain.commands import Actor, RoomCommand
 from domain.entities import Id, RecordType
@@ -215,7 +214,7 @@ class ReadProposals(RoomCommand, frozen=True):
 
     reads_only: ClassVar[bool] = True
     actor: Actor
-    ids: list[Id] = []
+    ids: list[Id] = msgspec.field(default_factory=list)
 
 
 class MarkRead(RoomCommand, frozen=True):

@@ -23,10 +23,21 @@ from domain.dates import date_range, new_days
 from domain.decisions import check_zone, decide, overwritten
 from domain.entities import AccessRole, Member, Trip
 from domain.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
-from domain.events import Change, Event, decode_event
+from domain.events import Change, Event, TalkChange, decode_event, encode_event, has_talk, redact
 from domain.intent import Intent
-from domain.operations import AnyOperation, CreateTrip, JoinTrip, RestoreTrip, Undo, kind_of
+from domain.operations import (
+    AcceptProposal,
+    AnyOperation,
+    CreateTrip,
+    JoinTrip,
+    RestoreTrip,
+    TalkOperation,
+    Undo,
+    kind_of,
+)
 from domain.ports import UnitOfWork
+from domain.services import proposals
+from domain.talk_decisions import decide_talk
 from domain.trip import TripAggregate, wire_record
 from domain.undo import decide_undo, is_whole, touches_days
 
@@ -72,6 +83,8 @@ def apply(
     uow: UnitOfWork, trip: TripAggregate, op: AnyOperation, user_id: str, op_id: str, base: int, at: str
 ) -> Event:
     """Decide `op` on a locked trip, absorb and record it. Rights are the caller's to check."""
+    if isinstance(op, AcceptProposal):
+        return proposals.accept(uow, trip, op, user_id, op_id, at)
     intent = Intent(op=op, op_id=op_id, actor=user_id, base=base, seq=trip.seq + 1, at=at)
     event = Event(intent.seq, op_id, user_id, at, kind_of(op), [])
     if isinstance(op, Undo):
@@ -80,6 +93,8 @@ def apply(
             raise NotFound(f"there is no event {op.seq} to undo", seq=op.seq)
         event.changes = decide_undo(trip, intent, target, is_whole(target, touches_days(target)))
         event.undoes = op.seq
+    elif isinstance(op, TalkOperation):
+        event.talk = decide_talk(trip, intent, uow.talk)
     else:
         event.changes = decide(trip, intent)
         event.overwrote = overwritten(trip, intent, event.changes)
@@ -124,7 +139,19 @@ def join_trip(uow: UnitOfWork, trip: TripAggregate, op: JoinTrip, user_id: str, 
     """Make the actor a member of a locked trip (or raise their role); see `JoinTrip`."""
     if trip.trip.deleted:
         raise Gone("this trip was deleted", t="trip", id=trip.id)
-    return apply(uow, trip, op, user_id, op_id, trip.seq, at)
+    event = apply(uow, trip, op, user_id, op_id, trip.seq, at)
+    if event.changes:
+        # What was said before somebody came is not news to them.
+        uow.talk.mark(trip.id, user_id, event.seq)
+    return event
+
+
+def member_access(trip: TripAggregate, user_id: str | None) -> AccessRole:
+    """Like `access`, for what only members see. Raises `Forbidden` for spectators, too."""
+    role = access(trip, user_id)
+    if role == "spectator":
+        raise Forbidden("only members see this")
+    return role
 
 
 def access(trip: TripAggregate, user_id: str | None) -> AccessRole:
@@ -160,6 +187,8 @@ def open_room(command: OpenRoom, uow: UnitOfWork) -> RoomState:
     if resumes and since is not None and since >= _first_seen(trip, role):
         events = uow.trips.events_after(trip.id, since, RESUME_LIMIT) if since < trip.seq else []
         events = events[: trip.seq - since]
+        if role == "spectator":
+            events = [redact(body) for body in events]
         if len(events) == trip.seq - since:
             return RoomState(trip.id, trip.epoch, trip.seq, role, True, color, events=events)
     return RoomState(trip.id, trip.epoch, trip.seq, role, False, color, snapshot=trip.snapshot())
@@ -183,12 +212,26 @@ def read_heads(command: ReadHeads, uow: UnitOfWork) -> list[RoomHead]:
 
 
 def read_history(command: ReadHistory, uow: UnitOfWork) -> HistoryPage:
-    """One page of the timeline. Members only: it names people and old values."""
+    """One page of the timeline. Members only: it names people and old values. What was said is
+    left out: it may have been edited or deleted since."""
     trip = uow.trips.read(command.trip_id)
-    if access(trip, command.actor.user_id) == "spectator":
-        raise Forbidden("only members see the history")
+    member_access(trip, command.actor.user_id)
     limit = max(1, min(command.limit, MAX_HISTORY_PAGE))
     events = uow.trips.history(trip.id, command.before, limit + 1, command.record)
-    page = events[:limit]
+    page = [_without_words(body) for body in events[:limit]]
     more = len(events) > limit
     return HistoryPage(page, decode_event(page[-1]).seq if more else None)
+
+
+_KEPT_IN_HISTORY = ("channel", "about", "reply_to", "author", "resolved_by", "message", "asked_by", "open")
+
+
+def _without_words(body: bytes) -> bytes:
+    if not has_talk(body):
+        return body
+    event = decode_event(body)
+    event.talk = [
+        TalkChange(each.t, each.id, {k: v for k, v in each.set.items() if k in _KEPT_IN_HISTORY}, each.new)
+        for each in event.talk
+    ]
+    return encode_event(event)
