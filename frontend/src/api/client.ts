@@ -4,14 +4,15 @@
  * Every failure is an `ApiError` with the server's code; never retries by itself (a reading caller
  * may: `error.retryable`), except once after a refused CSRF token, which only means a new cookie.
  */
-import type { Operation, Role } from '../protocol.gen'
+import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from '../protocol.gen'
 import { ApiError } from './errors'
 import type {
-  Applied, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, NewTrip, TripAnswer, TripPatch,
-  TripSummary, User,
+  Applied, AskedAnswer, Conversations, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip,
+  PrivateQuestion, Proposals, Question, Threads, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+type Headers = Record<string, string>
 
 export interface ApiOptions {
   fetch?: typeof fetch
@@ -59,11 +60,40 @@ export class Api {
 
   /** Newest first; `record` narrows it to one record, such as `stop:<id>`. */
   history = (id: string, query: { before?: number; limit?: number; record?: string } = {}, signal?: AbortSignal) => {
-    const search = new URLSearchParams()
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value))
-    const tail = search.size > 0 ? `?${search}` : ''
-    return this.call<HistoryAnswer>('GET', `/api/trips/${enc(id)}/history${tail}`, undefined, signal)
+    return this.call<HistoryAnswer>('GET', `/api/trips/${enc(id)}/history${tail(query)}`, undefined, signal)
   }
+
+  // --- talk ---------------------------------------------------------------------------------
+
+  /** Newest first. */
+  messages = (id: string, query: MessageQuery = {}, signal?: AbortSignal) =>
+    this.call<MessagePage>('GET', `/api/trips/${enc(id)}/messages${tail(query)}`, undefined, signal)
+  threads = (id: string, signal?: AbortSignal) =>
+    this.call<Threads>('GET', `/api/trips/${enc(id)}/threads`, undefined, signal)
+  /** Those that wait, newest first, and those named. */
+  proposals = (id: string, ids: readonly string[] = [], signal?: AbortSignal) =>
+    this.call<Proposals>('GET', `/api/trips/${enc(id)}/proposals${tail({ ids: ids.join(',') || undefined })}`, undefined, signal)
+
+  // --- the assistant ------------------------------------------------------------------------
+
+  /** Ask in the room: the answer grows there. The same `key` asks only once. */
+  ask = (id: string, question: Question, key?: string) =>
+    this.call<AskedAnswer>('POST', `/api/trips/${enc(id)}/ai/chat`, question, undefined, idempotent(key))
+  answer = (id: string, answer: string, signal?: AbortSignal) =>
+    this.call<AnswerEnded>('GET', `/api/trips/${enc(id)}/ai/answers/${enc(answer)}`, undefined, signal)
+  stopAnswer = (id: string, answer: string) =>
+    this.call<{ ok: true }>('POST', `/api/trips/${enc(id)}/ai/answers/${enc(answer)}/stop`)
+
+  askPrivately = (question: PrivateQuestion, key?: string) =>
+    this.call<AskedAnswer>('POST', '/api/ai/chat', question, undefined, idempotent(key))
+  privateAnswer = (answer: string, signal?: AbortSignal) =>
+    this.call<AnswerEnded>('GET', `/api/ai/answers/${enc(answer)}`, undefined, signal)
+  stopPrivateAnswer = (answer: string) => this.call<{ ok: true }>('POST', `/api/ai/answers/${enc(answer)}/stop`)
+  conversations = (signal?: AbortSignal) =>
+    this.call<Conversations>('GET', '/api/ai/conversations', undefined, signal)
+  conversation = (id: string, signal?: AbortSignal) =>
+    this.call<ConversationView>('GET', `/api/ai/conversations/${enc(id)}`, undefined, signal)
+  deleteConversation = (id: string) => this.call<{ ok: true }>('DELETE', `/api/ai/conversations/${enc(id)}`)
 
   // --- people -------------------------------------------------------------------------------
 
@@ -86,13 +116,8 @@ export class Api {
   // --- the call -----------------------------------------------------------------------------
 
   /** For routes that have no function here yet. */
-  async call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
-    if (method !== 'GET' && this.token() === null) await this.request('GET', '/api/me', undefined, signal)
-    let response = await this.request(method, path, body, signal)
-    if (method !== 'GET' && (await isCsrfRefusal(response))) {
-      await this.request('GET', '/api/me', undefined, signal)
-      response = await this.request(method, path, body, signal)
-    }
+  async call<T>(method: Method, path: string, body?: unknown, signal?: AbortSignal, extra: Headers = {}): Promise<T> {
+    const response = await this.send(method, path, body, signal, extra)
     if (!response.ok) throw await errorOf(response)
     if (response.status === 204) return undefined as T
     return (await response.json().catch(() => {
@@ -100,8 +125,17 @@ export class Api {
     })) as T
   }
 
-  private async request(method: Method, path: string, body: unknown, signal?: AbortSignal): Promise<Response> {
-    const headers: Record<string, string> = { Accept: 'application/json' }
+  /** The response as it comes, whatever its status: for routes that stream. */
+  async send(method: Method, path: string, body?: unknown, signal?: AbortSignal, extra: Headers = {}): Promise<Response> {
+    if (method !== 'GET' && this.token() === null) await this.request('GET', '/api/me', undefined, signal)
+    const response = await this.request(method, path, body, signal, extra)
+    if (method === 'GET' || !(await isCsrfRefusal(response))) return response
+    await this.request('GET', '/api/me', undefined, signal)
+    return this.request(method, path, body, signal, extra)
+  }
+
+  private async request(method: Method, path: string, body: unknown, signal?: AbortSignal, extra: Headers = {}): Promise<Response> {
+    const headers: Headers = { Accept: 'application/json', ...extra }
     const token = this.token()
     if (method !== 'GET' && token !== null) headers['X-XSRFToken'] = token
     const init: RequestInit = { method, headers, credentials: 'same-origin' }
@@ -124,13 +158,23 @@ export class Api {
   }
 }
 
+/** `?name=value` of those that are given, or nothing. */
+function tail(query: object): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value))
+  return search.size > 0 ? `?${search}` : ''
+}
+
+const idempotent = (key: string | undefined): Headers => (key === undefined ? {} : { 'Idempotency-Key': key })
+
 async function isCsrfRefusal(response: Response): Promise<boolean> {
   if (response.status !== 403) return false
   const body = (await response.clone().json().catch(() => null)) as { error?: { code?: string; message?: string } } | null
   return /xsrf|csrf/i.test(`${body?.error?.code ?? ''} ${body?.error?.message ?? ''}`)
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+/** What a response that is not OK says. */
+export async function errorOf(response: Response): Promise<ApiError> {
   const body = (await response.json().catch(() => null)) as {
     error?: { code?: string; message?: string; retryable?: boolean; details?: Record<string, unknown> }
   } | null

@@ -1,5 +1,7 @@
 /** Shapes of the REST surface that are not part of the room protocol. */
-import type { AccessRole, Member, Role, RoomEvent, Snapshot, Visibility } from '../protocol.gen'
+import type {
+  AccessRole, Channel, Conversation, Member, Proposal, Role, RoomEvent, Snapshot, ThreadCount, Visibility,
+} from '../protocol.gen'
 
 export interface User {
   id: string
@@ -28,6 +30,8 @@ export interface TripSummary {
   member_names: string[]
   updated_at: string
   deleted: boolean
+  /** What others said since I last looked; 0 for readers who are no members. */
+  unread: number
 }
 
 export interface NewTrip {
@@ -85,3 +89,37 @@ export interface Applied {
 }
 
 export type Members = { members: Member[] }
+
+// --- talk and the assistant -----------------------------------------------------------------
+
+export interface MessageQuery {
+  channel?: Channel
+  /** `stop:<id>`, `day:<id>` or `trip:<id>`. */
+  about?: string
+  before?: number
+  limit?: number
+}
+
+export type Threads = { threads: ThreadCount[] }
+export type Proposals = { proposals: Proposal[] }
+
+export interface Question {
+  text: string
+  locale: 'zh' | 'en'
+  reply_to?: string | null
+  /** An answer that did not end well: the same question again. */
+  retry_of?: string | null
+}
+
+export interface PrivateQuestion extends Omit<Question, 'reply_to'> {
+  conversation?: string | null
+}
+
+/** The question was taken; the answer appears in the room, or grows in the conversation. */
+export interface AskedAnswer {
+  answer: string
+  question: string
+  conversation?: string | null
+}
+
+export type Conversations = { conversations: Conversation[] }

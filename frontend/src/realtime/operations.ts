@@ -35,6 +35,16 @@ export function reachOf(op: Operation): Reach {
     case 'member.set_role':
     case 'member.remove':
       return new Set(['members'])
+    case 'message.post':
+      // What one says keeps its order, also when a part of it has to be sent again.
+      return new Set([`talk:${op.channel ?? 'chat'}`, `message:${op.id}`, ...(op.reply_to == null ? [] : [`message:${op.reply_to}`])])
+    case 'message.edit':
+    case 'message.delete':
+    case 'message.react':
+    case 'comment.resolve':
+      return new Set([`message:${op.id}`])
+    case 'proposal.decline':
+      return new Set([`proposal:${op.id}`])
     default:
       return null
   }

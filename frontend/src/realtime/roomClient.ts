@@ -4,7 +4,7 @@
  *
  * Wires the parts of this folder together and decides nothing that they own: `RoomSocket` (the
  * connection), `RoomLog` (order), `TripDocument` (state), `Outbox` (own operations), `UndoStack`,
- * `Conflicts`, `Glows`, `People`. Created by the store; free of React.
+ * `Conflicts`, `Glows`, `People`, `TalkStore`. Created by the store; free of React.
  */
 import {
   CLOSE, type ClientMessage, type Joined, MAX_FRAME_BYTES, type MoveCursor, type Operation, type Rejected, type RoomEvent,
@@ -24,6 +24,7 @@ import { OwnPresence, People } from './presence'
 import { RoomSocket, type Surroundings, type WebSocketLike } from './socket'
 import type { Connection, Me, RoomState } from './state'
 import type { CachedRoom, RoomStorage } from './storage'
+import { TalkStore, type TalkSource } from './talk'
 import { Teller } from './teller'
 import { UndoStack } from './undo'
 
@@ -41,12 +42,16 @@ export interface RoomClientOptions {
   clock: Clock
   surroundings: Surroundings
   storage: RoomStorage
+  /** Where pages of talk come from; without one there is only what is said from now on. */
+  talk?: TalkSource
   /** What changed; called synchronously, once for each thing that happens. */
   onUpdate(update: Partial<RoomState>): void
   clientId?: string
 }
 
 export class RoomClient {
+  /** What members say: pages, read marks, and who listens to proposals. */
+  readonly talk: TalkStore
   private readonly clientId: string
   private readonly document = new TripDocument()
   private readonly people = new People()
@@ -105,6 +110,11 @@ export class RoomClient {
     this.conflicts = new Conflicts({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
     this.failures = new Failures({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
     this.glows = new Glows(clock, () => this.flush())
+    this.talk = new TalkStore({
+      clock, source: options.talk ?? null, me: () => this.me.user,
+      send: (message) => this.sendLive(message),
+      onChange: () => this.flushLater(),
+    })
     this.own = new OwnPresence(clock, (message) => this.sendLive(message), () => this.socket.backlog)
   }
 
@@ -128,7 +138,7 @@ export class RoomClient {
     if (this.stopped) return
     this.save()
     this.stopped = true
-    for (const part of [this.outbox, this.log, this.glows, this.own]) part.stop()
+    for (const part of [this.outbox, this.log, this.glows, this.own, this.talk]) part.stop()
     this.socket.stop()
     this.options.storage.close()
   }
@@ -262,6 +272,12 @@ export class RoomClient {
       case 'pong':
         this.log.head(message.seq)
         break
+      case 'read':
+        this.talk.readBy(message)
+        break
+      case 'stream':
+        this.talk.stream(message)
+        break
       case 'role':
         this.me = { ...this.me, role: message.role }
         break
@@ -296,6 +312,7 @@ export class RoomClient {
     this.confirmAcknowledged()
     this.socket.joined(message.ping_interval_ms)
     this.own.joined()
+    this.talk.joined(message.role !== 'spectator', !isResume)
     this.outbox.pump()
     // A first snapshot is kept at once: who goes offline right after joining still has the trip.
     if (message.recovered) this.scheduleSave()
@@ -319,6 +336,7 @@ export class RoomClient {
     this.document.applyEvent(event)
     const own = this.outbox.confirm(event.op_id) !== null
     if (own) this.undoStack.confirmed(event.op_id, event.seq, event.changes.length > 0)
+    this.talk.apply(event)
     if (event.actor !== this.me.user) this.glows.absorb(event)
     this.conflicts.absorb(event, this.me.user, own)
     this.confirmAcknowledged()
@@ -372,6 +390,7 @@ export class RoomClient {
   /** Hand out everything that is not what it was. Values keep their identity while unchanged. */
   private flush(): void {
     const update: Partial<RoomState> = this.document.collect()
+    this.talk.setPending(this.outbox.list())
     const all: Partial<RoomState> = {
       status: this.status,
       fromCache: this.fromCache,
@@ -384,8 +403,14 @@ export class RoomClient {
       conflicts: this.conflicts.list(),
       glow: this.glows.map(),
       undo: this.undoStack.state,
+      talk: this.talk.state(),
     }
     this.teller.tell(update, all)
+  }
+
+  /** For parts that may speak up while something is being worked on. */
+  private flushLater(): void {
+    if (!this.stopped && this.started) this.flush()
   }
 
   private flushed(result: boolean): boolean {

@@ -6,8 +6,11 @@
  */
 import type {
   AccessRole,
+  Answer,
+  AnswerStatus,
   Day,
   Member,
+  Message,
   Operation,
   Person,
   Pointer,
@@ -97,6 +100,70 @@ export interface UndoState {
   canRedo: boolean
 }
 
+// --- talk -----------------------------------------------------------------------------------
+
+/** A message with every field present. Of an own message that waits, `seq` is 0. */
+export interface TalkMessage extends Required<Omit<Message, 'answer'>> {
+  answer: Required<Answer> | null
+  /** Shows own words that are not confirmed. */
+  pending: boolean
+}
+
+/** An answer that grows: what has come of it so far. */
+export interface AnswerStream {
+  status: AnswerStatus
+  /** Place in the queue while queued; 1 is next, 0 unknown. */
+  position: number
+  text: string
+  reasoning: string
+}
+
+/** `stop:<id>`, `day:<id>`, `trip:<id>`. */
+export type RecordRef = `${'trip' | 'day' | 'stop'}:${string}`
+/** A list of messages: the chat, all comments, or the comments on one record. */
+export type ListKey = 'chat' | 'comments' | RecordRef
+
+export interface TalkList {
+  /** Oldest first; own messages that wait come last. */
+  ids: readonly string[]
+  /** `idle`: never asked for. */
+  status: 'idle' | 'loading' | 'ready' | 'failed'
+  /** There are older ones. */
+  more: boolean
+  /** Older ones are on their way. */
+  busy: boolean
+}
+
+/** Comments on one record: threads not resolved, and comments in all. */
+export interface ThreadTotals {
+  open: number
+  total: number
+}
+
+export interface TalkState {
+  messages: ReadonlyMap<string, TalkMessage>
+  lists: ReadonlyMap<ListKey, TalkList>
+  threads: ReadonlyMap<RecordRef, ThreadTotals>
+  /** Up to which seq each member has read. */
+  reads: ReadonlyMap<string, number>
+  /** Messages by others that I have not seen, chat and comments. */
+  unread: number
+  /** Answers under way, by the id of their message. */
+  streams: ReadonlyMap<string, AnswerStream>
+  /** Own operations on proposals that are not confirmed. */
+  proposalOps: readonly { opId: string; op: Operation }[]
+}
+
+export const NO_LIST: TalkList = { ids: [], status: 'idle', more: false, busy: false }
+
+export function emptyTalk(): TalkState {
+  return {
+    messages: new Map(), lists: new Map(), threads: new Map(), reads: new Map(), unread: 0, streams: new Map(), proposalOps: [],
+  }
+}
+
+// --- the room -------------------------------------------------------------------------------
+
 export interface RoomState {
   /** `loading` until there is something to show, from the device's cache or from the server. */
   status: 'loading' | 'ready'
@@ -124,6 +191,8 @@ export interface RoomState {
   /** Ids of records that show own changes which are not confirmed. */
   pendingIds: ReadonlySet<string>
   undo: UndoState
+  /** What members say; empty for visitors. */
+  talk: TalkState
 }
 
 /** Key of the stops without a day in `stopIds`. */
@@ -152,5 +221,6 @@ export function initialState(): RoomState {
     glow: new Map(),
     pendingIds: new Set(),
     undo: { canUndo: false, canRedo: false },
+    talk: emptyTalk(),
   }
 }

@@ -4,13 +4,14 @@
  *
  * `<RoomContext.Provider value={room}>` above, `openRoom` (room.ts) to make one.
  */
-import { createContext, useContext } from 'react'
+import { createContext, useContext, useEffect } from 'react'
 import { useStore } from 'zustand'
 import { useShallow } from 'zustand/react/shallow'
 import type { Day, Member, Pointer, RecordType, Stop, Trip } from '../protocol.gen'
 import type { RoomClient } from '../realtime/roomClient'
 import {
-  type Conflict, type Connection, type Failure, type Glow, IDEAS, type Me, NO_IDS, type PersonGroup, type RoomState,
+  type AnswerStream, type Conflict, type Connection, type Failure, type Glow, IDEAS, type ListKey, type Me, NO_IDS, NO_LIST,
+  type PersonGroup, type RecordRef, type RoomState, type TalkList, type TalkMessage, type ThreadTotals,
 } from '../realtime/state'
 import type { Room } from './room'
 
@@ -106,4 +107,49 @@ export function useHistory(): UndoHistory {
   const { client } = useRoom()
   const { canUndo, canRedo } = useRoomState((state) => state.undo)
   return { canUndo, canRedo, undo: () => client.undo(), redo: () => client.redo() }
+}
+
+// --- talk -----------------------------------------------------------------------------------
+
+/** Visitors of a public trip neither see nor hear talk. */
+export const useIsMember = (): boolean => useRoomState((state) => state.me.role !== null && state.me.role !== 'spectator')
+
+/** A list of messages; its newest page is asked for when the component comes. */
+export function useMessages(key: ListKey): TalkList {
+  const client = useRoomClient()
+  useEffect(() => void client.talk.open(key), [client, key])
+  return useRoomState((state) => state.talk.lists.get(key) ?? NO_LIST)
+}
+/** The comments on one record, replies included. */
+export const useThread = (record: RecordRef): TalkList => useMessages(record)
+export const useMessage = (id: string | null): TalkMessage | null =>
+  useRoomState((state) => (id === null ? null : (state.talk.messages.get(id) ?? null)))
+/** Only changes with the counts of this record. */
+export const useThreadTotals = (record: RecordRef): ThreadTotals | null =>
+  useRoomState((state) => state.talk.threads.get(record) ?? null)
+/** Threads that are not resolved, in the whole trip. */
+export const useOpenThreads = (): number =>
+  useRoomState((state) => [...state.talk.threads.values()].reduce((sum, each) => sum + each.open, 0))
+export const useUnread = (): number => useRoomState((state) => state.talk.unread)
+/** Up to which seq each member has read. */
+export const useReads = (): ReadonlyMap<string, number> => useRoomState((state) => state.talk.reads)
+/** Own posts that were refused, in the order of trying. */
+export const useFailedPosts = (): readonly Failure[] =>
+  useRoomState(useShallow((state) => state.failures.filter((each) => each.op.kind === 'message.post')))
+/** Others who type into this field now. */
+export const useTypingIn = (t: RecordType, id: string, field: string): readonly PersonGroup[] =>
+  useRoomState(
+    useShallow((state) => state.people.filter((person) => !person.me && person.tabs.some(
+      ({ typing, editing }) => typing === true && editing?.t === t && editing.id === id && editing.field === field,
+    ))),
+  )
+
+/** An answer as far as it has come: as it grows, then as it was finished. Null: no such answer. */
+export function useAnswerText(id: string): AnswerStream | null {
+  const stream = useRoomState((state) => state.talk.streams.get(id) ?? null)
+  const message = useMessage(id)
+  if (message?.answer == null) return stream
+  const { status, reasoning } = message.answer
+  const underWay = status === 'queued' || status === 'streaming'
+  return underWay && stream !== null ? stream : { status, position: 0, text: message.text, reasoning }
 }

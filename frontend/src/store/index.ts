@@ -4,5 +4,8 @@ export { newId } from '../realtime/ids'
 export { clearDevice } from '../realtime/storage'
 export { IDEAS } from '../realtime/state'
 export type {
+  AnswerStream, ListKey, RecordRef, TalkList, TalkMessage, TalkState, ThreadTotals,
+} from '../realtime/state'
+export type {
   Conflict, Connection, ConnectionState, Failure, Glow, Me, PersonGroup, RoomState, UndoState,
 } from '../realtime/state'

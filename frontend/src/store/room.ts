@@ -5,6 +5,7 @@
  * the client.
  */
 import { createStore, type StoreApi } from 'zustand/vanilla'
+import { api } from '../api'
 import { browserSurroundings, openWebSocket, socketUrl } from '../realtime/browser'
 import { systemClock } from '../realtime/clock'
 import { newClientId } from '../realtime/ids'
@@ -43,6 +44,7 @@ export function openRoom(options: RoomOptions): Room {
     clock: options.clock ?? systemClock,
     surroundings,
     storage: options.storage ?? new IndexedDbStorage({ tripId, userId, owner: clientId, life: pageLife() }),
+    talk: options.talk ?? { messages: (query) => api.messages(tripId, query), threads: () => api.threads(tripId) },
     tripId,
     userId,
     clientId,

@@ -1,8 +1,11 @@
 /** What this tab looks at: never shared, never saved to the trip. Sizes are remembered per browser. */
 import { create } from "zustand";
 
-export type Drawer = "history" | "people" | null;
-export type PhoneTab = "plan" | "map" | "people" | "history";
+export type Drawer = "talk" | "assistant" | "history" | "people" | null;
+/** `more` is the menu of what has no tab of its own; the last three open from it. */
+export type PhoneTab = "plan" | "map" | "talk" | "more" | "assistant" | "history" | "people";
+/** What the talk panel shows. */
+export type TalkFilter = "chat" | "comments";
 /** Where a new stop is being typed: a day id, `ideas`, or nowhere. */
 export type Adding = string | null;
 export const IN_IDEAS = "ideas";
@@ -17,6 +20,13 @@ export interface ViewState {
   adding: Adding;
   picking: string | null;
   historyOf: { id: string; field?: string } | null;
+  talkFilter: TalkFilter;
+  /** Whose comments are open beside it: `stop:<id>` and so on. */
+  thread: { t: "stop" | "day" | "trip"; id: string; field?: "notes" | "description" } | null;
+  /** A message to bring into view and light up; `n` makes each request new. */
+  toMessage: { id: string; n: number } | null;
+  /** A stop or day to mention in what is being written. */
+  mention: { t: "stop" | "day"; id: string; n: number } | null;
   dialog: "dates" | "details" | "keys" | "commands" | "mapSettings" | "leave" | null;
   boardWidth: number;
   dragging: readonly string[];
@@ -51,12 +61,16 @@ function keep(key: string, value: string): void {
   }
 }
 
+const isDrawer = (value: string | null): value is Exclude<Drawer, null> =>
+  value === "talk" || value === "assistant" || value === "history" || value === "people";
+
 const fresh = (): ViewState => {
   const drawer = readKey(DRAWER_KEY);
   return {
     openStop: null, hovered: null, selected: new Set(), day: null, tab: "plan", adding: null, picking: null, historyOf: null,
+    talkFilter: "chat", thread: null, toMessage: null, mention: null,
     dialog: null, dragging: [], drop: null, fit: { what: "trip", id: null, n: 0 },
-    drawer: window.innerWidth >= 1180 && (drawer === "history" || drawer === "people") ? drawer : null,
+    drawer: window.innerWidth >= 1180 && isDrawer(drawer) ? drawer : null,
     boardWidth: keptNumber(WIDTH_KEY, 440),
   };
 };
@@ -81,6 +95,23 @@ export const view = {
     keep(DRAWER_KEY, drawer ?? "");
     set(drawer === "history" ? { drawer } : { drawer, historyOf: null });
   },
+  /** Open a panel wherever this screen has it. */
+  show: (panel: Exclude<Drawer, null>) => {
+    view.setDrawer(panel);
+    set({ tab: panel });
+  },
+  filterTalk: (talkFilter: TalkFilter) => set({ talkFilter }),
+  openThread: (thread: ViewState["thread"]) => set({ thread }),
+  /** Bring a message of the chat, or a comment, into view. */
+  toMessage: (id: string, talkFilter: TalkFilter = "chat") => {
+    view.show("talk");
+    set((s) => ({ talkFilter, thread: null, toMessage: { id, n: (s.toMessage?.n ?? 0) + 1 } }));
+  },
+  mention: (t: "stop" | "day", id: string) => {
+    view.show("talk");
+    set((s) => ({ talkFilter: "chat", mention: { t, id, n: (s.mention?.n ?? 0) + 1 }, openStop: window.innerWidth < 720 ? null : s.openStop }));
+  },
+  mentioned: () => set({ mention: null }),
   showHistory: (id: string, field?: string) => set({ drawer: "history", tab: "history", openStop: window.innerWidth < 720 ? null : useView.getState().openStop, historyOf: field ? { id, field } : { id } }),
   clearHistoryFilter: () => set({ historyOf: null }),
   select: (ids: Iterable<string>) => set({ selected: new Set(ids) }),
