@@ -12,6 +12,7 @@ from domain.errors import NotFound
 from domain.events import Event, decode_event, encode_event
 from domain.operations import AnyOperation, CreateTrip, JoinTrip
 from domain.services import rooms
+from domain.talk import Marked, Message, Proposal, TalkRecord, assign
 from domain.trip import TripAggregate
 
 AT = "2026-05-01T08:00:00.000Z"
@@ -53,12 +54,48 @@ class ListTrips:
         raise NotImplementedError
 
 
+class LogTalk:
+    """`domain.talk.Talk` as far as operations need it: every record is made from the log anew."""
+
+    def __init__(self, trips: ListTrips) -> None:
+        self._trips = trips
+        self.marks_of: dict[str, int] = {}
+
+    def _records(self, t: str) -> dict[str, TalkRecord]:
+        found: dict[str, TalkRecord] = {}
+        for event in self._trips.log:
+            for change in event.talk:
+                if change.t == t:
+                    found[change.id] = assign(found.get(change.id), change)
+        return found
+
+    def message(self, trip_id: str, message_id: str) -> Message | None:
+        return self._records("message").get(message_id)  # type: ignore[return-value]
+
+    def proposal(self, trip_id: str, proposal_id: str) -> Proposal | None:
+        return self._records("proposal").get(proposal_id)  # type: ignore[return-value]
+
+    def open_proposals(self, trip_id: str, limit: int) -> list[Proposal]:
+        found = [each for each in self._records("proposal").values() if each.open]  # type: ignore[union-attr]
+        return found[::-1][:limit]  # type: ignore[return-value]
+
+    def mark(self, trip_id: str, user_id: str, seq: int) -> Marked:
+        self.marks_of[user_id] = max(seq, self.marks_of.get(user_id, 0))
+        return Marked(self.marks_of[user_id], True)
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotImplementedError(name)
+
+
 class Room:
     """One trip with an owner `ann`, an editor `bob` and a viewer `vic`."""
 
     def __init__(self, **trip: Any) -> None:
         self.trips = ListTrips()
         self.accounts: Any = None
+        self.answers: Any = None
+        self.search: Any = None
+        self.talk: Any = LogTalk(self.trips)
         self._made = 0
         op = CreateTrip(title="Yunnan 云南", owner_name="Ann", **trip)
         self.trip = rooms.create_trip(self, "t1", "e1", op, "ann", "op-create", AT)
