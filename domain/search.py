@@ -54,9 +54,10 @@ _STOP_WORDS = _words(
     " some that the there to us we what when where which who why will with would you your good best day"
     " days trip please about"
 )
-_STOP_PAIRS = _words(
-    "什么 怎么 哪里 哪些 可以 我们 有没 没有 一下 一个 推荐 介绍 附近 请问 帮我 应该 如何 为什 安排 行程"
-    " 多少 几天 的吗 好吗 好玩 地方 建议"
+# The same in Chinese, where they are cut out of a question before its pairs are made.
+_STOP_PHRASES = re.compile(
+    "有什么|为什么|怎么样|什么|怎么|哪里|哪些|哪个|可以|我们|有没有|没有|一下|一个|推荐|介绍|附近|请问|帮我"
+    "|应该|如何|安排|行程|多少|几天|好玩|地方|建议|值得|的|吗|呢|吧|了|去|在|和"
 )
 
 
@@ -131,7 +132,12 @@ def grams(text: str) -> Iterator[str]:
 
 def query_grams(text: str) -> list[str]:
     """What of a question is looked up: words and pairs; single characters only where a run has no
-    more than one. Each once, at most `MAX_QUERY_GRAMS`; words that say nothing left out."""
+    more than one. Each once, at most `MAX_QUERY_GRAMS`; words that say nothing left out (unless
+    nothing else is asked)."""
+    return _looked_up(_STOP_PHRASES.sub(" ", text)) or _looked_up(text)
+
+
+def _looked_up(text: str) -> list[str]:
     found: dict[str, None] = {}
     for run in _runs(text):
         if not _DENSE.match(run):
@@ -140,7 +146,7 @@ def query_grams(text: str) -> list[str]:
         elif len(run) == 1:
             found.setdefault(run)
         else:
-            found.update((a + b, None) for a, b in pairwise(run) if a + b not in _STOP_PAIRS)
+            found.update((a + b, None) for a, b in pairwise(run))
     return list(found)[:MAX_QUERY_GRAMS]
 
 
