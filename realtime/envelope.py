@@ -1,7 +1,7 @@
 """What processes say to each other through the broker: a small header and an encoded payload.
 
 Owns the inner format; clients never see it, and every process of a deployment must speak the same
-`FORMAT`. Called by `realtime.publisher`, `realtime.hub` and `realtime.presence`.
+`FORMAT`. Called by `realtime.publisher`, `realtime.hub`, `realtime.channels`, `realtime.presence`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from realtime.protocol import Person
 FORMAT = 1
 CONTROL_CHANNEL = "control"
 
-Kind = Literal["events", "people", "cursors", "volatile", "revoke"]
+Kind = Literal["events", "people", "cursors", "volatile", "talk", "revoke", "control", "part"]
 
 
 def room_channel(trip_id: str) -> str:
@@ -24,9 +24,11 @@ def room_channel(trip_id: str) -> str:
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """`node` is the sending process; `first`, `last`, `epoch` and `authority` describe events.
+    """`node` is the sending process; `first`, `last`, `epoch`, `authority` and `talk` describe events.
 
-    `authority`: some event changes who may be here, so receivers must look inside.
+    `authority`: some event changes who may be here, so receivers must look inside. `talk`: some
+    event may hold talk, so spectators get another frame; a sender that does not say so may.
+    Kind `talk` is a volatile message for members only.
     """
 
     format: int
@@ -36,6 +38,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     first: int = 0
     last: int = 0
     authority: bool = False
+    talk: bool = True
 
 
 class Revoke(msgspec.Struct, frozen=True, omit_defaults=True):

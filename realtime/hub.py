@@ -3,7 +3,8 @@
 Owns the rooms, the limits on connections, and the background checks that make a lost message only
 late: heads of open rooms against the database, sessions against their sign-ins, presence against
 its store. Called by the socket handler (`admit`, `session`), `realtime.publisher` (`deliver`),
-handlers (`revoke`) and the composition root (`start`, `drain`, `aclose`).
+handlers (`revoke`), the assistant (`hold`, `watched`, `on_watch`, `channels`) and the composition
+root (`start`, `drain`, `aclose`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from domain.ports import Run
 from domain.services.rooms import read_events, read_heads
 from realtime import close_codes
 from realtime.broker import Broker
+from realtime.channels import Channels
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection, Transport
 from realtime.drain import drain
@@ -44,12 +46,14 @@ RESTART_SPREAD_MS = 2000
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds. `hold`: how long an early batch waits for the missing one before the log is read."""
+    """Seconds. `hold`: how long an early batch waits for the missing one before the log is read;
+    `read_mark`: pause between two read marks of one session."""
 
     hold: float = 0.15
     poll: float = 5.0
     poll_down: float = 1.0
     heartbeat: float = 20.0
+    read_mark: float = 1.0
     sign_ins: float = 15.0
     linger: float = 15.0
     presence: PresenceTimes = field(default_factory=PresenceTimes)
@@ -105,6 +109,9 @@ class Hub:
         self._tasks = Tasks()
         self._rooms: dict[str, Room] = {}
         self._counts: dict[str, int] = {}
+        self.channels = Channels(self.node, broker)
+        self.on_watch: Callable[[str, str], None] | None = None
+        """`(trip_id, answer_id)`: a member here lacks text of a growing answer."""
         self.presence = Presence(self.node, presence_store, broker, self, self._tasks, self.times.presence)
 
     # --- life -------------------------------------------------------------------------------
@@ -131,6 +138,11 @@ class Hub:
         await self._broker.aclose()
         await self._store.aclose()
 
+    @property
+    def bus_up(self) -> bool:
+        """Other processes are heard, as far as can be known."""
+        return self._broker.up
+
     def counts(self) -> dict[str, int]:
         """Gauges for operators; counters are in `stats`."""
         return {
@@ -138,7 +150,7 @@ class Hub:
             "rooms": len(self._rooms),
             "submits_in_flight": len(self.submits),
             "tasks": len(self._tasks),
-            "bus_up": int(self._broker.up),
+            "bus_up": int(self.bus_up),
         }
 
     # --- connections ------------------------------------------------------------------------
@@ -179,6 +191,10 @@ class Hub:
         """When somebody who is sent away by a restart should come back."""
         return random.randrange(RESTART_SPREAD_MS)
 
+    def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Run something in the background; it ends with the hub."""
+        self._tasks.spawn(name, work)
+
     def submit(self, work: Coroutine[Any, Any, None]) -> None:
         """Run one operation's answer; drain waits for it."""
         task = self._tasks.spawn("submit", work)
@@ -190,11 +206,15 @@ class Hub:
 
     def enter(self, session: Session, trip_id: str) -> Room:
         """The room, which from now on gathers what the session may need; see `subscribed`."""
+        room = self._open(trip_id)
+        room.enter(session)
+        return room
+
+    def _open(self, trip_id: str) -> Room:
         room = self._rooms.get(trip_id)
         if room is None:
             room = self._rooms[trip_id] = Room(trip_id, self.stats, self._behind, self._doubt)
             self.presence.open(trip_id)
-        room.enter(session)
         return room
 
     async def subscribed(self, room: Room) -> None:
@@ -208,31 +228,62 @@ class Hub:
         if shown and not self.draining:
             self.presence.leave(room.id, session.sid)
 
+    async def hold(self, trip_id: str) -> None:
+        """Keep the room and its presence open here, with or without sessions, until `release` has
+        been called as often. Returns as `subscribed` does; held from the call on."""
+        room = self._open(trip_id)
+        room.holds += 1
+        try:
+            await self.subscribed(room)
+        except BaseException:
+            self.release(trip_id)
+            raise
+
+    def release(self, trip_id: str) -> None:
+        """The counterpart of `hold`; the room may be swept after the usual while."""
+        room = self._rooms[trip_id]
+        assert room.holds > 0, "released more often than held"
+        room.holds -= 1
+        room.empty_since = asyncio.get_running_loop().time()
+
+    def watched(self, trip_id: str) -> bool:
+        """Some member is in the room, on whichever process; needs the room open here, see `hold`.
+        Departures show up late, and nobody is taken for absent before presence was looked up."""
+        room = self._rooms.get(trip_id)
+        if room is None:
+            return False
+        here = any(session.is_member for session in room.sessions)
+        return here or bool(self.presence.people(trip_id)) or not self.presence.is_known(trip_id)
+
     def deliver(self, trip_id: str, batch: Batch) -> None:
         """Events that this process has committed."""
         room = self._rooms.get(trip_id)
         if room is not None:
             room.deliver(batch)
 
-    def broadcast(self, trip_id: str, payload: bytes) -> None:
-        """An encoded message for everybody in the room on every process, which may get lost."""
-        self.show_volatile(trip_id, payload)
-        self._broker.publish(room_channel(trip_id), seal(Envelope(FORMAT, "volatile", self.node), payload))
+    def broadcast(self, trip_id: str, payload: bytes, members_only: bool = False) -> None:
+        """An encoded message for everybody (or all members) in the room on every process, which may
+        get lost."""
+        self.show_volatile(trip_id, payload, members_only)
+        envelope = Envelope(FORMAT, "talk" if members_only else "volatile", self.node)
+        self._broker.publish(room_channel(trip_id), seal(envelope, payload))
 
     def show_people(self, trip_id: str, payload: bytes, named: set[str]) -> None:
         room = self._rooms.get(trip_id)
         if room is not None:
             room.send_people(payload, named)
 
-    def show_volatile(self, trip_id: str, payload: bytes) -> None:
+    def show_volatile(self, trip_id: str, payload: bytes, members_only: bool = False) -> None:
         room = self._rooms.get(trip_id)
         if room is not None:
-            room.send_volatile(payload)
+            room.send_volatile(payload, members_only)
 
     # --- the broker -------------------------------------------------------------------------
 
     def _receive(self, channel: str, data: bytes) -> None:
         envelope, payload = unseal(data)
+        if self.channels.receive(channel, envelope, payload):
+            return
         if channel == CONTROL_CHANNEL:
             if envelope.kind == "revoke" and envelope.node != self.node:
                 self._revoke_here(msgspec.json.decode(payload, type=Revoke))
@@ -243,9 +294,10 @@ class Hub:
         if envelope.kind == "events":
             if room.epoch != envelope.epoch or envelope.last > room.head:
                 bodies = [bytes(raw) for raw in _events.decode(payload).events]
-                room.deliver(Batch(envelope.epoch, envelope.first, bodies, envelope.authority, payload))
-        elif envelope.kind == "volatile":
-            room.send_volatile(payload)
+                authority, talk = envelope.authority, envelope.talk
+                room.deliver(Batch(envelope.epoch, envelope.first, bodies, authority, payload, talk))
+        elif envelope.kind in ("volatile", "talk"):
+            room.send_volatile(payload, members_only=envelope.kind == "talk")
         else:
             self.presence.receive(room.id, envelope, payload)
 
@@ -287,7 +339,8 @@ class Hub:
 
     async def poll_heads(self) -> None:
         """Compare every room in use with the database."""
-        ids = [trip_id for trip_id, room in self._rooms.items() if room.sessions and room.epoch]
+        rooms = self._rooms.items()
+        ids = [trip_id for trip_id, room in rooms if room.epoch and (room.sessions or room.holds)]
         for start in range(0, len(ids), ROOMS_A_QUERY):
             await self._compare(ids[start : start + ROOMS_A_QUERY])
 
@@ -341,7 +394,7 @@ class Hub:
         self.presence.settle()
         now = asyncio.get_running_loop().time()
         for trip_id, room in list(self._rooms.items()):
-            if room.sessions or now - room.empty_since < self.times.linger:
+            if room.sessions or room.holds or now - room.empty_since < self.times.linger:
                 continue
             if self.presence.is_empty(trip_id):
                 del self._rooms[trip_id]

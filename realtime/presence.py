@@ -80,6 +80,7 @@ class Presence:
         self._tasks = tasks
         self._times = times
         self._rooms: dict[str, RoomPresence] = {}
+        self._known: set[str] = set()
         self._busy: set[str] = set()
         self._ticking = False
         self._ticked = 0.0
@@ -97,6 +98,11 @@ class Presence:
     def close(self, trip_id: str) -> None:
         """Nobody of this process is in the room, or is about to be announced as gone."""
         self._rooms.pop(trip_id, None)
+        self._known.discard(trip_id)
+
+    def is_known(self, trip_id: str) -> bool:
+        """The first look for people elsewhere has ended, well or not."""
+        return trip_id in self._known
 
     def is_empty(self, trip_id: str) -> bool:
         """This process answers for nobody in the room."""
@@ -181,7 +187,9 @@ class Presence:
 
     async def _load(self, trip_ids: list[str]) -> None:
         for start in range(0, len(trip_ids), SAVE_AT_ONCE):
-            found = await self._store.read(trip_ids[start : start + SAVE_AT_ONCE])
+            asked = trip_ids[start : start + SAVE_AT_ONCE]
+            found = await self._store.read(asked)
+            self._known.update(trip_id for trip_id in asked if trip_id in self._rooms)
             if found is None:
                 return
             for trip_id, bodies in found.items():

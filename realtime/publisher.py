@@ -31,7 +31,9 @@ class Publisher:
             return
         bodies = [entry.body for entry in committed]
         authority = any(touches_authority(entry.event) for entry in committed)
-        batch = Batch(epoch, committed[0].event.seq, bodies, authority, encode_events(epoch, bodies))
+        talk = any(entry.event.talk or entry.event.suggested is not None for entry in committed)
+        payload = encode_events(epoch, bodies)
+        batch = Batch(epoch, committed[0].event.seq, bodies, authority, payload, talk)
         self._hub.deliver(trip_id, batch)
-        envelope = Envelope(FORMAT, "events", self._hub.node, epoch, batch.first, batch.last, authority)
-        self._broker.publish(room_channel(trip_id), seal(envelope, batch.payload or b""))
+        envelope = Envelope(FORMAT, "events", self._hub.node, epoch, batch.first, batch.last, authority, talk)
+        self._broker.publish(room_channel(trip_id), seal(envelope, payload))

@@ -2,6 +2,7 @@
 
 Owns `epoch` and `head` (the last seq delivered here), the ring of recent events, batches that
 arrived too early, and the frames of the current loop turn, which leave as one write per session.
+Talk is for members: spectators get frames without it, made only while one of them is here.
 Everything is synchronous; the reading that closes gaps is the hub's. Called by `realtime.hub` and
 `realtime.session`.
 """
@@ -9,6 +10,7 @@ Everything is synchronous; the reading that closes gaps is the hub's. Called by 
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from domain.commands import RoomState
+from domain.entities import AccessRole
+from domain.events import redact
 from realtime import protocol
 from realtime.authority import Authority, read_authority, seq_of
 from realtime.close_codes import GONE, RESYNC
@@ -32,13 +36,15 @@ RESYNC_SPREAD_MS = 1000
 @dataclass(frozen=True)
 class Batch:
     """Committed events with consecutive seq from `first` on. `payload` is their one `events`
-    message, when it has been encoded. `authority`: look inside for changes of who may be here."""
+    message, when it has been encoded. `authority`: look inside for changes of who may be here.
+    `talk`: some of them may hold talk, which spectators must not get."""
 
     epoch: str
     first: int
     bodies: list[bytes]
     authority: bool
     payload: bytes | None = None
+    talk: bool = True
 
     @property
     def last(self) -> int:
@@ -48,11 +54,25 @@ class Batch:
         """The part of it with greater seq."""
         if seq < self.first:
             return self
-        return Batch(self.epoch, seq + 1, self.bodies[seq + 1 - self.first :], self.authority)
+        bodies = self.bodies[seq + 1 - self.first :]
+        return Batch(self.epoch, seq + 1, bodies, self.authority, talk=self.talk)
+
+    def redacted(self) -> Batch:
+        """As spectators may see it; itself when there is nothing to hide."""
+        if not self.talk:
+            return self
+        bodies = [redact(body) for body in self.bodies]
+        if all(shown is body for shown, body in zip(bodies, self.bodies, strict=True)):
+            return self
+        return Batch(self.epoch, self.first, bodies, self.authority, talk=False)
 
     def frame(self) -> bytes:
-        """The WebSocket frame that clients get; the same bytes for all."""
+        """The WebSocket frame that members get; the same bytes for all."""
         return frame_text(self.payload or protocol.encode_events(self.epoch, self.bodies))
+
+    def frame_for(self, role: AccessRole) -> bytes:
+        """The frame that somebody in this role gets."""
+        return self.redacted().frame() if role == "spectator" else self.frame()
 
 
 @dataclass
@@ -87,8 +107,10 @@ class Room:
         self.catching_up = False
         self.sessions: set[Session] = set()
         """Everybody in the room, including those whose join is under way."""
+        self.holds = 0
+        """How many need the room open though nobody may be in it; see `Hub.hold`."""
         self.empty_since = asyncio.get_running_loop().time()
-        self.sent_at = 0.0
+        self.sent_at = -math.inf
         self._stats = stats
         self._behind = behind
         self._doubt = doubt
@@ -97,9 +119,12 @@ class Room:
         self._ring: deque[tuple[int, bytes]] = deque(maxlen=RING)
         self._held: dict[int, Batch] = {}
         self._durable: list[bytes] = []
+        self._talk: dict[int, Batch] = {}
+        """By place in `_durable`: batches that spectators may have to get another frame of."""
         self._people: list[bytes] = []
         self._named: set[str] = set()
-        self._volatile: list[bytes] = []
+        self._volatile: list[tuple[bytes, bool]] = []
+        """Frames, and whether they are for members only."""
         self._scheduled = False
 
     # --- sessions ---------------------------------------------------------------------------
@@ -135,8 +160,13 @@ class Room:
         missed = [body for seq, body in self._ring if seq > state.seq]
         self._live.add(session)
         if missed:
-            session.connection.send(Batch(self.epoch, state.seq + 1, missed, True).frame())
-            session.obey(read_authority(missed))
+            said = read_authority(missed)
+            session.obey(Authority(said.members, private=said.private))
+            if session in self._live:  # else it was closed, before it saw what is not for it any more
+                session.connection.send(
+                    Batch(self.epoch, state.seq + 1, missed, True).frame_for(session.role)
+                )
+                session.obey(Authority(names=said.names, colors=said.colors, deleted=said.deleted))
         return True
 
     def _align(self, state: RoomState) -> None:
@@ -164,6 +194,10 @@ class Room:
         self._held.clear()
         for session in present:
             session.close(RESYNC, random.randrange(RESYNC_SPREAD_MS))
+
+    def reach(self, session: Session) -> int:
+        """The last seq that this session can have seen."""
+        return max(self.head, self._ahead.get(session, 0))
 
     # --- events -----------------------------------------------------------------------------
 
@@ -221,6 +255,8 @@ class Room:
             self._send_away(said, batch.last)
         self._ring.extend(enumerate(batch.bodies, batch.first))
         self.head = batch.last
+        if batch.talk:
+            self._talk[len(self._durable)] = batch
         self._durable.append(batch.frame())
         self._schedule()
         if self._ahead:
@@ -237,7 +273,7 @@ class Room:
         for session in reached:
             rest = batch.after(self._ahead.pop(session))
             if rest.bodies:
-                session.connection.send(rest.frame())
+                session.connection.send(rest.frame_for(session.role))
             self._live.add(session)
 
     # --- authority --------------------------------------------------------------------------
@@ -274,9 +310,9 @@ class Room:
         self._named |= named
         self._schedule()
 
-    def send_volatile(self, payload: bytes) -> None:
+    def send_volatile(self, payload: bytes, members_only: bool = False) -> None:
         """Any message that a slow reader may lose."""
-        self._volatile.append(frame_text(payload))
+        self._volatile.append((frame_text(payload), members_only))
         self._schedule()
 
     def send_head(self) -> None:
@@ -296,27 +332,36 @@ class Room:
         """Hand this turn's frames to every live session: one bytes object, one write each."""
         self._scheduled = False
         if self._durable:
-            data, self._durable = b"".join(self._durable), []
+            frames, self._durable = self._durable, []
+            talk, self._talk = self._talk, {}
             self.sent_at = asyncio.get_running_loop().time()
-            self._write(data)
+            self._write(frames, talk)
         if self._people:
             data, self._people = b"".join(self._people), []
             named, self._named = self._named, set()
             for session in self._present():
                 self._count(session.send_people(data, named))
         if self._volatile:
-            data, self._volatile = b"".join(self._volatile), []
+            volatile, self._volatile = self._volatile, []
+            data = b"".join(frame for frame, _ in volatile)
+            shown = b"".join(frame for frame, members_only in volatile if not members_only)
             for session in self._present():
-                self._count(session.connection.send(data, ephemeral=True))
+                if mine := data if session.is_member else shown:
+                    self._count(session.connection.send(mine, ephemeral=True))
 
     def _present(self) -> tuple[Session, ...]:
         return tuple(self._live | self._ahead.keys()) if self._ahead else tuple(self._live)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, frames: list[bytes], talk: dict[int, Batch]) -> None:
         live = tuple(self._live)
         self._stats.deliveries += len(live)
+        data = shown = b"".join(frames)
+        if talk and not all(session.is_member for session in live):
+            for place, batch in talk.items():
+                frames[place] = batch.redacted().frame()
+            shown = b"".join(frames)
         for session in live:
-            session.connection.send(data)
+            session.connection.send(data if session.is_member else shown)
 
     def _count(self, sent: bool) -> None:
         if sent:

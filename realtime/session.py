@@ -23,6 +23,7 @@ from realtime import close_codes, protocol
 from realtime.authority import Authority
 from realtime.close_codes import CloseCode
 from realtime.connection import Connection, frame_text
+from realtime.read_marks import ReadMarks
 from realtime.room import Room
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ _REFUSALS: dict[type[DomainError], CloseCode] = {
     Gone: close_codes.GONE,
     Unauthenticated: close_codes.UNAUTHENTICATED,
 }
+
+
+_Small = protocol.SetPresence | protocol.MoveCursor | protocol.Ping | protocol.Read | protocol.Watch
+"""Messages that are answered at once, or not at all."""
 
 
 class _Version(msgspec.Struct):
@@ -74,6 +79,12 @@ class Session:
         self._counted = asyncio.get_running_loop().time()
         self._attached = False
         self._shown = False
+        self._marks = ReadMarks(hub, self)
+
+    @property
+    def is_member(self) -> bool:
+        """Sees talk. Spectators do not."""
+        return self.role != "spectator"
 
     # --- frames -----------------------------------------------------------------------------
 
@@ -113,12 +124,17 @@ class Session:
         else:
             self._react(self.room, message)
 
-    def _react(self, room: Room, message: protocol.SetPresence | protocol.MoveCursor | protocol.Ping) -> None:
+    def _react(self, room: Room, message: _Small) -> None:
         if isinstance(message, protocol.Ping):
             room.flush()  # `seq` must not overtake the events that it counts
             self.reply(protocol.Pong(room.head))
-        elif not self._shown:
-            return  # spectators have no presence
+        elif not self.is_member:
+            return  # spectators have no presence and no part in the talk
+        elif isinstance(message, protocol.Read):
+            self._marks.read(room, min(message.seq, room.reach(self)))
+        elif isinstance(message, protocol.Watch):
+            if self._hub.on_watch is not None:
+                self._hub.on_watch(room.id, message.answer)
         elif isinstance(message, protocol.SetPresence):
             self._hub.presence.update(room.id, self.sid, message)
         else:
