@@ -61,7 +61,7 @@ def test_the_budget_holds_and_what_is_left_out_is_counted(budget: int) -> None:
 
 
 def test_what_the_question_names_keeps_its_notes() -> None:
-    for question in ("What about day 2?", "第二天怎么样", "第 2 天", "Is Town 2 worth it?"):
+    for question in ("What about day 2?", "第二天怎么样", "第 2 天"):
         told = select(context(question, stops=30, messages=0), [], 2_200)
         assert "notes" in told.days[1], question
         assert sum("notes" in stop for stop in told.days[1]["stops"]) > sum(
