@@ -9,7 +9,8 @@ import type { AnswerStream } from './state'
 /** Asked, and no answer yet: not again before this has passed. */
 const WATCH_AGAIN_MS = 2_000
 
-interface Grown {
+/** A text and how long it is. */
+export interface Grown {
   text: string
   /** Code points in `text`. */
   length: number
@@ -22,7 +23,7 @@ interface Entry {
   watchedAt: number
 }
 
-const NOTHING: Grown = { text: '', length: 0 }
+export const NOTHING: Grown = { text: '', length: 0 }
 
 export class Streams {
   private entries = new Map<string, Entry>()

@@ -1,7 +1,7 @@
-import { CalendarRange, History, Info, Keyboard, MapPin, Plus, Redo2, Undo2, Users } from "lucide-react";
+import { CalendarRange, History, Info, Keyboard, MapPin, MessageCircle, Plus, Redo2, Sparkles, Undo2, Users } from "lucide-react";
 import { useMemo, useState } from "react";
 import type { KeyboardEvent, ReactNode } from "react";
-import { useCanEdit, useRoomState, useStops } from "../../store";
+import { useCanEdit, useIsMember, useRoomState, useStops } from "../../store";
 import { Dialog } from "../../ui/Dialog";
 import { boardOrder, dayMarks } from "./itinerary";
 import { focusStop } from "./useRoomKeys";
@@ -20,6 +20,7 @@ interface Entry {
 function useEntries(): Entry[] {
   const { t, name, dayName } = useText();
   const canEdit = useCanEdit();
+  const member = useIsMember();
   const days = useRoomState((s) => s.days);
   const trip = useRoomState((s) => s.trip);
   const stops = useStops();
@@ -36,7 +37,11 @@ function useEntries(): Entry[] {
         { id: "redo", label: t("common.redo"), extra: "Ctrl ⇧ Z", icon: <Redo2 size={16} />, run: redo },
       ] : []),
       { id: "people", label: t("room.share"), extra: "", icon: <Users size={16} />, run: () => { view.setDrawer("people"); view.setTab("people"); } },
-      { id: "history", label: t("history.title"), extra: "", icon: <History size={16} />, run: () => { view.setDrawer("history"); view.setTab("history"); } },
+      ...(member ? [
+        { id: "talk", label: t("talk.title"), extra: "T", icon: <MessageCircle size={16} />, run: () => view.show("talk") },
+        { id: "assistant", label: t("room.assistant"), extra: "", icon: <Sparkles size={16} />, run: () => view.show("assistant") },
+        { id: "history", label: t("history.title"), extra: "", icon: <History size={16} />, run: () => view.show("history") },
+      ] : []),
       { id: "details", label: t("room.details"), extra: "", icon: <Info size={16} />, run: () => view.dialog("details") },
       { id: "keys", label: t("room.shortcuts"), extra: "?", icon: <Keyboard size={16} />, run: () => view.dialog("keys") },
     ];
@@ -49,7 +54,7 @@ function useEntries(): Entry[] {
       };
     });
     return [...actions, ...places];
-  }, [canEdit, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
+  }, [canEdit, member, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
 }
 
 export function CommandPalette({ onClose }: { onClose: () => void }) {

@@ -6,7 +6,7 @@ export function KeysDialog({ onClose }: { onClose: () => void }) {
   const rows: [string, string[]][] = [
     [t("keys.newStop"), ["N"]], [t("keys.next"), ["J"]], [t("keys.prev"), ["K"]], [t("keys.open"), ["Enter"]],
     [t("keys.move"), ["Space", "↑", "↓"]], [t("keys.select"), [t("keys.ctrlClick")]], [t("keys.undo"), ["Ctrl", "Z"]],
-    [t("keys.redo"), ["Ctrl", "⇧", "Z"]], [t("keys.commands"), ["Ctrl", "K"]], [t("keys.escape"), ["Esc"]], [t("keys.help"), ["?"]],
+    [t("keys.redo"), ["Ctrl", "⇧", "Z"]], [t("keys.commands"), ["Ctrl", "K"]], [t("keys.talk"), ["T"]], [t("keys.escape"), ["Esc"]], [t("keys.help"), ["?"]],
   ];
   return (
     <Dialog open onClose={onClose} title={t("keys.title")}>

@@ -1,3 +1,4 @@
+import { ChevronLeft } from "lucide-react";
 import { lazy, Suspense } from "react";
 import { usePhone, useWide } from "../../app/useMedia";
 import { useText } from "./useText";
@@ -7,12 +8,14 @@ import { HistoryPanel } from "../history/HistoryPanel";
 import { PeoplePanel } from "../members/PeoplePanel";
 import { BoardCursors } from "../presence/BoardCursors";
 import { useAnnounceRemote } from "../presence/useAnnounceRemote";
+import { IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Delayed, Skeleton } from "../../ui/States";
 import { CommandPalette } from "./CommandPalette";
 import { DatesDialog } from "./DatesDialog";
 import { DetailsDialog } from "./DetailsDialog";
 import { KeysDialog } from "./KeysDialog";
+import { MorePane } from "./MorePane";
 import { Notices } from "./Notices";
 import { PhoneTabs } from "./PhoneTabs";
 import { Resizer } from "./Resizer";
@@ -20,16 +23,38 @@ import { SidePanel } from "./SidePanel";
 import { TopBar } from "./TopBar";
 import { TileForm } from "../map/TileForm";
 import { useRoomKeys } from "./useRoomKeys";
-import { useView, view } from "./view";
+import { useView, view, type Drawer } from "./view";
+import { useIsMember } from "../../store";
 
 const MapPane = lazy(() => import("../map/MapPane"));
+const TalkPanel = lazy(() => import("../talk/TalkPanel"));
+const ThreadHost = lazy(() => import("../talk/ThreadHost"));
+const AssistantPanel = lazy(() => import("../assistant/AssistantPanel"));
+
+type Panel = Exclude<Drawer, null>;
+const TITLES: Record<Panel, string> = { talk: "talk.title", assistant: "room.assistant", history: "history.title", people: "people.title" };
+/** These have their own edges: a list that scrolls, and a place to write that does not. */
+const FLUSH: ReadonlySet<Panel> = new Set<Panel>(["talk", "assistant"]);
+
+function PanelBody({ panel }: { panel: Panel }) {
+  if (panel === "history") return <HistoryPanel />;
+  if (panel === "people") return <PeoplePanel />;
+  const waiting = <Delayed><div className="panel-wait">{[0, 1, 2, 3].map((n) => <Skeleton key={n} h={44} />)}</div></Delayed>;
+  return <Suspense fallback={waiting}>{panel === "talk" ? <TalkPanel /> : <AssistantPanel />}</Suspense>;
+}
 
 export function RoomScreen() {
   const { t } = useText();
   const phone = usePhone();
   const wide = useWide();
   const tab = useView((s) => s.tab);
-  const drawer = useView((s) => s.drawer);
+  const member = useIsMember();
+  // Visitors of a public trip see its people and nothing of what members say or did.
+  const asked = useView((s) => s.drawer);
+  const drawer = member || asked === "people" ? asked : null;
+  const under = tab === "talk" || tab === "assistant" || tab === "history" || tab === "people" ? tab : null;
+  const phonePanel = phone && under !== null && (member || under === "people") ? under : null;
+  const thread = useView((s) => s.thread);
   const dialog = useView((s) => s.dialog);
   useRoomKeys();
   useAnnounceRemote();
@@ -47,17 +72,18 @@ export function RoomScreen() {
             <MapPane phone={phone} />
           </Suspense>
         ) : null}
-        {phone && tab === "people" ? <section className="phone-pane" aria-label={t("people.title")}><h2 className="phone-title">{t("people.title")}</h2><PeoplePanel /></section> : null}
-        {phone && tab === "history" ? <section className="phone-pane" aria-label={t("history.title")}><h2 className="phone-title">{t("history.title")}</h2><HistoryPanel /></section> : null}
+        {phone && (tab === "more" || (under !== null && phonePanel === null)) ? <MorePane /> : null}
+        {phonePanel ? <PhonePanel panel={phonePanel} /> : null}
         {!phone && drawer ? (
-          <SidePanel title={t(drawer === "history" ? "history.title" : "people.title")} over={!wide} onClose={() => view.setDrawer(null)}>
-            {drawer === "history" ? <HistoryPanel /> : <PeoplePanel />}
+          <SidePanel title={t(TITLES[drawer])} over={!wide} flush={FLUSH.has(drawer)} onClose={() => view.setDrawer(null)}>
+            <PanelBody panel={drawer} />
           </SidePanel>
         ) : null}
       </div>
       <Notices />
       {phone ? <PhoneTabs /> : null}
       {phone ? <StopSheet /> : null}
+      {thread && member ? <Suspense fallback={null}><ThreadHost phone={phone} /></Suspense> : null}
       {dialog === "dates" ? <DatesDialog onClose={closeDialog} /> : null}
       {dialog === "details" ? <DetailsDialog onClose={closeDialog} /> : null}
       {dialog === "keys" ? <KeysDialog onClose={closeDialog} /> : null}
@@ -74,6 +100,23 @@ function BoardColumn({ phone }: { phone: boolean }) {
     <section id="board" className="board" aria-label={t("room.board")} style={phone ? undefined : { width }}>
       <Board />
       {phone ? null : <BoardCursors />}
+    </section>
+  );
+}
+
+/** A panel as a screen of its own; those that open from "more" lead back there. */
+function PhonePanel({ panel }: { panel: Panel }) {
+  const { t } = useText();
+  const title = t(TITLES[panel]);
+  return (
+    <section className={FLUSH.has(panel) ? "phone-pane phone-flush" : "phone-pane"} aria-label={title}>
+      {panel === "talk" ? <h2 className="vh">{title}</h2> : (
+        <header className="phone-head">
+          <IconButton label={t("common.back")} tip={false} onClick={() => view.setTab("more")}><ChevronLeft size={20} aria-hidden /></IconButton>
+          <h2 className="phone-title">{title}</h2>
+        </header>
+      )}
+      <PanelBody panel={panel} />
     </section>
   );
 }

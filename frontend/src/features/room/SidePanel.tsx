@@ -4,8 +4,9 @@ import type { ReactNode } from "react";
 import { IconButton } from "../../ui/Button";
 import { useText } from "./useText";
 
-/** The one drawer on the right. On medium screens it lies over the map. */
-export function SidePanel({ title, over, onClose, children }: { title: string; over: boolean; onClose: () => void; children: ReactNode }) {
+/** The one drawer on the right. On medium screens it lies over the map. `flush`: the content has its
+    own edges and scrolls by itself. */
+export function SidePanel({ title, over, flush, onClose, children }: { title: string; over: boolean; flush?: boolean; onClose: () => void; children: ReactNode }) {
   const { t } = useText();
   const box = useRef<HTMLElement>(null);
   useEffect(() => {
@@ -23,7 +24,7 @@ export function SidePanel({ title, over, onClose, children }: { title: string; o
         <h2>{title}</h2>
         <IconButton label={t("room.closeDrawer")} onClick={onClose} tip={false}><X size={18} aria-hidden /></IconButton>
       </header>
-      <div className="side-body">{children}</div>
+      <div className={flush ? "side-body side-flush" : "side-body"}>{children}</div>
     </aside>
   );
 }

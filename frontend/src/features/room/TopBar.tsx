@@ -1,4 +1,4 @@
-import { CalendarRange, ChevronLeft, Command, History, Info, Keyboard, LogOut, MoreHorizontal, Redo2, Share2, Trash2, Undo2, UserPlus, Users } from "lucide-react";
+import { CalendarRange, ChevronLeft, Command, History, Info, Keyboard, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, Trash2, Undo2, UserPlus, Users } from "lucide-react";
 import { Link, useNavigate } from "react-router";
 import { useUser } from "../../app/session";
 import { LanguageMenu, ThemeMenu, themeOptions } from "../../app/Shell";
@@ -6,13 +6,14 @@ import { setTheme, useTheme, type ThemeChoice } from "../../app/theme";
 import { setLanguage, type Language } from "../../i18n";
 import { formatRange } from "../../i18n/format";
 import { MAX_LENGTH } from "../../protocol.gen";
-import { useCanEdit, useHistory, useIsOwner, useMe, useRoomClient, useTrip } from "../../store";
+import { useCanEdit, useHistory, useIsOwner, useMe, useRoomClient, useTrip, useUnread } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Editable } from "../../ui/Editable";
 import { Menu, MenuChoice, MenuItem, MenuLine, SubMenu } from "../../ui/Menu";
 import { ConnectionPill } from "../presence/ConnectionPill";
 import { Facepile } from "../presence/Facepile";
 import { Held } from "../presence/Held";
+import { UnreadBadge } from "./PhoneTabs";
 import { useReporter } from "./presence";
 import { useText } from "./useText";
 import { useView, view } from "./view";
@@ -36,6 +37,8 @@ export function TopBar({ phone }: { phone: boolean }) {
       {phone ? null : <UndoButtons />}
       {phone ? null : (
         <>
+          {visitor ? null : <TalkButton />}
+          {visitor ? null : <IconButton label={t("room.assistant")} pressed={drawer === "assistant"} onClick={() => view.setDrawer(drawer === "assistant" ? null : "assistant")}><Sparkles size={18} aria-hidden /></IconButton>}
           {visitor ? null : <IconButton label={t("history.title")} pressed={drawer === "history"} onClick={() => view.setDrawer(drawer === "history" ? null : "history")}><History size={18} aria-hidden /></IconButton>}
           <IconButton label={t("people.title")} pressed={drawer === "people"} onClick={() => view.setDrawer(drawer === "people" ? null : "people")}><Users size={18} aria-hidden /></IconButton>
           <LanguageMenu />
@@ -45,6 +48,18 @@ export function TopBar({ phone }: { phone: boolean }) {
       )}
       <TripMenu phone={phone} />
     </header>
+  );
+}
+
+function TalkButton() {
+  const { t } = useText();
+  const drawer = useView((s) => s.drawer);
+  const unread = useUnread();
+  return (
+    <span className="badged">
+      <IconButton label={t("talk.title")} shortcut="T" pressed={drawer === "talk"} data-testid="talk-button" onClick={() => view.setDrawer(drawer === "talk" ? null : "talk")}><MessageCircle size={18} aria-hidden /></IconButton>
+      {unread > 0 ? <UnreadBadge count={unread} /> : null}
+    </span>
   );
 }
 

@@ -33,6 +33,15 @@ export function useRoomKeys(): void {
       const here = (document.activeElement?.closest("[data-day-id]") as HTMLElement | null)?.dataset["dayId"];
       view.add(here ?? useView.getState().day ?? state.days[0]?.id ?? IN_IDEAS);
     }
+    function toggleTalk(): void {
+      const { role } = room.store.getState().me;
+      if (role === null || role === "spectator") return;
+      const { drawer, tab } = useView.getState();
+      if (drawer === "talk" || tab === "talk") {
+        view.setDrawer(null);
+        if (tab === "talk") view.setTab("plan");
+      } else view.show("talk");
+    }
     function onKey(event: KeyboardEvent): void {
       if (event.defaultPrevented || event.isComposing) return;
       const command = event.ctrlKey || event.metaKey;
@@ -60,7 +69,7 @@ export function useRoomKeys(): void {
         }
         return;
       }
-      const run: Record<string, () => void> = { n: addStop, j: () => step(1), k: () => step(-1), "?": () => view.dialog("keys"), "/": () => view.dialog("commands") };
+      const run: Record<string, () => void> = { n: addStop, t: toggleTalk, j: () => step(1), k: () => step(-1), "?": () => view.dialog("keys"), "/": () => view.dialog("commands") };
       const action = run[key];
       if (!action) return;
       event.preventDefault();

@@ -1,0 +1,4 @@
+/** Private conversations with the assistant. */
+export default function AssistantPanel() {
+  return null;
+}

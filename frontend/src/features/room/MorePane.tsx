@@ -1,0 +1,38 @@
+/** On phones: what has no tab of its own. */
+import { CalendarRange, ChevronRight, History, Info, Sparkles, Users } from "lucide-react";
+import type { ReactNode } from "react";
+import { useCanEdit, useIsMember, usePeople } from "../../store";
+import { useText } from "./useText";
+import { view } from "./view";
+
+export function MorePane() {
+  const { t } = useText();
+  const member = useIsMember();
+  const canEdit = useCanEdit();
+  const here = usePeople().length;
+  return (
+    <section className="phone-pane" aria-label={t("room.more")}>
+      <h2 className="phone-title">{t("room.more")}</h2>
+      <ul className="more-list">
+        <Row icon={<Users size={20} />} extra={here > 1 ? t("talk.here", { count: here }) : undefined} onClick={() => view.setTab("people")}>{t("people.title")}</Row>
+        {member ? <Row icon={<Sparkles size={20} />} onClick={() => view.setTab("assistant")}>{t("room.assistant")}</Row> : null}
+        {member ? <Row icon={<History size={20} />} onClick={() => view.setTab("history")}>{t("history.title")}</Row> : null}
+        {canEdit ? <Row icon={<CalendarRange size={20} />} onClick={() => view.dialog("dates")}>{t("dates.title")}</Row> : null}
+        <Row icon={<Info size={20} />} onClick={() => view.dialog("details")}>{t("room.details")}</Row>
+      </ul>
+    </section>
+  );
+}
+
+function Row({ icon, extra, onClick, children }: { icon: ReactNode; extra?: string | undefined; onClick: () => void; children: ReactNode }) {
+  return (
+    <li>
+      <button type="button" className="more-row" onClick={onClick}>
+        <span className="more-icon" aria-hidden>{icon}</span>
+        <span className="more-text">{children}</span>
+        {extra ? <span className="muted num">{extra}</span> : null}
+        <ChevronRight size={18} aria-hidden />
+      </button>
+    </li>
+  );
+}
