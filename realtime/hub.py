@@ -21,10 +21,9 @@ from typing import Any
 import msgspec
 
 from domain.accounts import timestamp
-from domain.commands import Actor, ReadEvents, ReadHeads
+from domain.commands import Actor
 from domain.errors import DomainError
 from domain.ports import Run
-from domain.services.rooms import read_events, read_heads
 from realtime import close_codes
 from realtime.broker import Broker
 from realtime.channels import Channels
@@ -32,6 +31,7 @@ from realtime.close_codes import CloseCode
 from realtime.connection import Connection, Transport
 from realtime.drain import drain
 from realtime.envelope import CONTROL_CHANNEL, FORMAT, Envelope, Revoke, room_channel, seal, unseal
+from realtime.heads import Heads
 from realtime.presence import Presence, PresenceStore, PresenceTimes
 from realtime.room import Batch, Room, Stats
 from realtime.session import Session
@@ -39,8 +39,6 @@ from realtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-CATCH_UP = 500
-ROOMS_A_QUERY = 500
 RESTART_SPREAD_MS = 2000
 
 
@@ -109,6 +107,7 @@ class Hub:
         self._tasks = Tasks()
         self._rooms: dict[str, Room] = {}
         self._counts: dict[str, int] = {}
+        self._heads = Heads(run, self._rooms, broker, self._tasks, self.times)
         self.channels = Channels(self.node, broker)
         self.on_watch: Callable[[str, str], None] | None = None
         """`(trip_id, answer_id)`: a member here lacks text of a growing answer."""
@@ -121,7 +120,7 @@ class Hub:
         self._broker.listen(self._receive, self._gap)
         await self._broker.start()
         await self._broker.subscribe(CONTROL_CHANNEL)
-        self._tasks.supervise("heads", self._keep_polling)
+        self._tasks.supervise("heads", self._heads.keep_polling)
         self._tasks.supervise("heartbeats", lambda: self._every(self.times.heartbeat, self.heartbeat))
         self._tasks.supervise("sign-ins", lambda: self._every(self.times.sign_ins, self.check_sign_ins))
         refresh = self.times.presence.refresh
@@ -213,7 +212,7 @@ class Hub:
     def _open(self, trip_id: str) -> Room:
         room = self._rooms.get(trip_id)
         if room is None:
-            room = self._rooms[trip_id] = Room(trip_id, self.stats, self._behind, self._doubt)
+            room = self._rooms[trip_id] = Room(trip_id, self.stats, self._heads.behind, self._heads.doubt)
             self.presence.open(trip_id)
         return room
 
@@ -268,10 +267,10 @@ class Hub:
         envelope = Envelope(FORMAT, "talk" if members_only else "volatile", self.node)
         self._broker.publish(room_channel(trip_id), seal(envelope, payload))
 
-    def show_people(self, trip_id: str, payload: bytes, named: set[str]) -> None:
+    def show_people(self, trip_id: str, payload: bytes, shown: bytes, named: set[str]) -> None:
         room = self._rooms.get(trip_id)
         if room is not None:
-            room.send_people(payload, named)
+            room.send_people(payload, shown, named)
 
     def show_volatile(self, trip_id: str, payload: bytes, members_only: bool = False) -> None:
         room = self._rooms.get(trip_id)
@@ -306,67 +305,16 @@ class Hub:
         self._tasks.spawn("heads after a gap", self.poll_heads())
         self._tasks.spawn("presence after a gap", self.presence.refresh())
 
-    # --- catching up ------------------------------------------------------------------------
-
-    def _behind(self, room: Room) -> None:
-        if not room.catching_up:
-            room.catching_up = True
-            self._tasks.spawn(f"catch up {room.id}", self._catch_up(room))
-
-    async def _catch_up(self, room: Room) -> None:
-        """One reader for all who wait; a batch that arrives in time makes it needless."""
-        try:
-            await asyncio.sleep(self.times.hold)
-            while room.head < room.target and self._rooms.get(room.id) is room:
-                epoch, after = room.epoch, room.head
-                bodies = await self.run(read_events, ReadEvents(room.id, after, CATCH_UP))
-                room.absorb_log(epoch, after, bodies)
-                if not bodies or room.epoch != epoch:
-                    break
-        except DomainError as error:
-            log.warning("room %s stays behind until the next check: %s", room.id, error.message)
-        finally:
-            room.catching_up = False
-            room.target = room.head
-
-    def _doubt(self, room: Room) -> None:
-        self._tasks.spawn(f"check {room.id}", self._compare([room.id]))
-
-    async def _keep_polling(self) -> None:
-        while True:
-            await asyncio.sleep(self.times.poll if self._broker.up else self.times.poll_down)
-            await self.poll_heads()
-
-    async def poll_heads(self) -> None:
-        """Compare every room in use with the database."""
-        rooms = self._rooms.items()
-        ids = [trip_id for trip_id, room in rooms if room.epoch and (room.sessions or room.holds)]
-        for start in range(0, len(ids), ROOMS_A_QUERY):
-            await self._compare(ids[start : start + ROOMS_A_QUERY])
-
-    async def _compare(self, trip_ids: list[str]) -> None:
-        try:
-            heads = await self.run(read_heads, ReadHeads(trip_ids))
-        except DomainError as error:
-            log.warning("rooms could not be compared with the database: %s", error.message)
-            return
-        for head in heads:
-            room = self._rooms.get(head.trip_id)
-            if room is None or not room.epoch:
-                continue
-            if head.epoch != room.epoch:
-                room.resync()
-            elif head.seq > room.head:
-                room.note_head(head.epoch, head.seq)
-            elif head.deleted and head.seq == room.head:
-                room.deleted()
-
     # --- checks -----------------------------------------------------------------------------
 
     async def _every(self, seconds: float, check: Callable[[], Awaitable[None]]) -> None:
         while True:
             await asyncio.sleep(seconds * random.uniform(0.9, 1.0))
             await check()
+
+    async def poll_heads(self) -> None:
+        """Compare every room in use with the database."""
+        await self._heads.poll()
 
     async def heartbeat(self) -> None:
         """Tell quiet rooms where they stand; a browser sees no WebSocket pings."""

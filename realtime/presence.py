@@ -21,7 +21,7 @@ from realtime import protocol
 from realtime.broker import Broker
 from realtime.envelope import FORMAT, Diff, Envelope, room_channel, seal
 from realtime.protocol import MoveCursor, Person, Pointer, SetPresence
-from realtime.room_presence import RoomPresence, Stored
+from realtime.room_presence import RoomPresence, Stored, without_talk
 from realtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,8 @@ class PresenceTimes:
 class Shown(Protocol):
     """The hub's side: hand encoded messages to the sessions of a room in this process."""
 
-    def show_people(self, trip_id: str, payload: bytes, named: set[str]) -> None: ...
+    def show_people(self, trip_id: str, payload: bytes, shown: bytes, named: set[str]) -> None:
+        """`shown` is what spectators get instead of `payload`."""
 
     def show_volatile(self, trip_id: str, payload: bytes) -> None: ...
 
@@ -137,16 +138,17 @@ class Presence:
     def drop_user(self, trip_id: str, user_id: str) -> None:
         self._change(trip_id, lambda room: room.drop_user(user_id, self._now()))
 
-    def people(self, trip_id: str) -> list[Person]:
-        """Everybody in the room, as far as known here."""
+    def people(self, trip_id: str, talk: bool = True) -> list[Person]:
+        """Everybody in the room, as far as known here; without `talk` as spectators see them."""
         room = self._rooms.get(trip_id)
-        return [] if room is None else room.people()
+        people = [] if room is None else room.people()
+        return people if talk else [without_talk(person) for person in people]
 
-    def message_about(self, trip_id: str, sids: set[str]) -> bytes:
+    def message_about(self, trip_id: str, sids: set[str], talk: bool = True) -> bytes:
         """An encoded `people` message with the present state of `sids`."""
         room = self._rooms.get(trip_id)
         put, gone = room.look_up(sids) if room is not None else ([], list(sids))
-        return protocol.encode(protocol.Presence(put, gone))
+        return protocol.encode(protocol.Presence(put if talk else [without_talk(p) for p in put], gone))
 
     # --- other processes --------------------------------------------------------------------
 
@@ -229,9 +231,11 @@ class Presence:
     def _tell_people(self, trip_id: str, room: RoomPresence) -> None:
         told = room.take()
         if told.named:
-            self._shown.show_people(
-                trip_id, protocol.encode(protocol.Presence(told.put, told.gone)), told.named
-            )
+            payload = shown = protocol.encode(protocol.Presence(told.put, told.gone))
+            quiet = [without_talk(person) for person in told.put]
+            if quiet != told.put:
+                shown = protocol.encode(protocol.Presence(quiet, told.gone))
+            self._shown.show_people(trip_id, payload, shown, told.named)
         if not (told.our_put or told.our_gone):
             return
         self._publish(trip_id, "people", msgspec.json.encode(Diff(told.our_put, told.our_gone)))

@@ -121,7 +121,8 @@ class Room:
         self._durable: list[bytes] = []
         self._talk: dict[int, Batch] = {}
         """By place in `_durable`: batches that spectators may have to get another frame of."""
-        self._people: list[bytes] = []
+        self._people: list[tuple[bytes, bytes]] = []
+        """Frames for members, and for spectators."""
         self._named: set[str] = set()
         self._volatile: list[tuple[bytes, bool]] = []
         """Frames, and whether they are for members only."""
@@ -304,9 +305,9 @@ class Room:
 
     # --- the way out ------------------------------------------------------------------------
 
-    def send_people(self, payload: bytes, named: set[str]) -> None:
-        """A `people` message about the sessions `named`."""
-        self._people.append(frame_text(payload))
+    def send_people(self, payload: bytes, shown: bytes, named: set[str]) -> None:
+        """A `people` message about the sessions `named`; `shown` is the one for spectators."""
+        self._people.append((frame_text(payload), frame_text(shown)))
         self._named |= named
         self._schedule()
 
@@ -337,10 +338,11 @@ class Room:
             self.sent_at = asyncio.get_running_loop().time()
             self._write(frames, talk)
         if self._people:
-            data, self._people = b"".join(self._people), []
+            people, self._people = self._people, []
             named, self._named = self._named, set()
+            data, shown = (b"".join(frames) for frames in zip(*people, strict=True))
             for session in self._present():
-                self._count(session.send_people(data, named))
+                self._count(session.send_people(data if session.is_member else shown, named))
         if self._volatile:
             volatile, self._volatile = self._volatile, []
             data = b"".join(frame for frame, _ in volatile)

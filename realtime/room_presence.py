@@ -21,11 +21,29 @@ GRACE = 5.0
 """Seconds in which a stored state may be older than what was heard directly."""
 
 
+TALK_FIELDS = frozenset({"chat", "comment"})
+"""Fields of `Focus` that are talk, which spectators know nothing of."""
+
+
 class Stored(msgspec.Struct, frozen=True, array_like=True):
     """A person as kept in the store: the process that has them, and how they look."""
 
     node: str
     person: Person
+
+
+def without_talk(person: Person) -> Person:
+    """The person as spectators see them: neither in the chat nor writing a comment."""
+    looks = person.looking is not None and person.looking.field in TALK_FIELDS
+    edits = person.editing is not None and person.editing.field in TALK_FIELDS
+    if not (looks or edits):
+        return person
+    return msgspec.structs.replace(
+        person,
+        looking=None if looks else person.looking,
+        editing=None if edits else person.editing,
+        typing=False if edits else person.typing,
+    )
 
 
 @dataclass

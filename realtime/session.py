@@ -246,7 +246,7 @@ class Session:
             user=self.actor.user_id or "",
             role=state.role,
             color=state.color,
-            people=self._hub.presence.people(room.id),
+            people=self._hub.presence.people(room.id, talk=self.is_member),
             ping_interval_ms=PING_INTERVAL_MS,
         )
         return protocol.encode_joined(joined, state.snapshot, state.events)
@@ -321,11 +321,14 @@ class Session:
     def _take_role(self, room: Room, role: AccessRole, color: int) -> None:
         if role == self.role:
             return
+        if not self.is_member:
+            self.missed |= {person.session for person in self._hub.presence.people(room.id)}
         self.role = role
         self.reply(protocol.RoleChanged(role))
         assert self.actor.user_id is not None
         self._appear(room, color)
         self._hub.presence.restyle(room.id, self.actor.user_id, role=role)
+        self.heal_people()  # spectators were not told who writes what in the talk
 
     # --- presence ---------------------------------------------------------------------------
 
@@ -342,7 +345,7 @@ class Session:
     def heal_people(self) -> bool:
         """Tell what was missed, if the client reads again."""
         if self.missed and self.room is not None:
-            payload = self._hub.presence.message_about(self.room.id, self.missed)
+            payload = self._hub.presence.message_about(self.room.id, self.missed, self.is_member)
             if not self.connection.send(frame_text(payload), ephemeral=True):
                 return False
             self.missed = set()
