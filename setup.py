@@ -23,6 +23,7 @@ RUNTIME = [
     "Jinja2==3.1.6",
     "fractional-indexing==0.1.3",
     "email-validator==2.4.0",
+    "openai==3.54.0",
 ]
 
 DEV = [
