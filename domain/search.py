@@ -214,7 +214,7 @@ def rank(wanted: Sequence[str], postings: Sequence[Posting], records: int) -> li
         best = sorted(each, key=lambda pair: (-pair[0], pair[1]))[:BEST_RECORDS]
         # A trip that has more of what was asked comes before one that has one word often.
         covered = len(matched[trip_id]) / len(wanted)
-        score = round(sum(score for score, _ in best) * (0.25 + covered), 9)
+        score = round(sum(score for score, _ in best) * covered, 9)
         found.append(Hit(trip_id, score, [key for _, key in best]))
     return sorted(found, key=lambda hit: (-hit.score, hit.trip_id))
 

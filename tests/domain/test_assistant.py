@@ -75,6 +75,16 @@ def test_the_latest_talk_is_told_first() -> None:
     assert texts[-1] == "an answer" and "message 199" in texts and "message 0" not in texts
 
 
+def test_messages_without_room_are_counted() -> None:
+    told = select(context(stops=0, messages=200), [], 1_000)
+    assert told.left_out == 201 - len(told.messages) + 3 - sum("notes" in day for day in told.days)
+
+
+def test_stops_of_the_day_that_is_asked_about_come_before_the_others() -> None:
+    told = select(context("第三天", stops=90, messages=0), [], 700)
+    assert len(told.days[2]["stops"]) > len(told.days[0]["stops"])
+
+
 def test_the_same_question_selects_the_same() -> None:
     one, two = (select(context(stops=60), SOURCES, 2_000) for _ in range(2))
     assert one == two

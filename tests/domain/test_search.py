@@ -58,6 +58,12 @@ def test_the_rarer_word_and_the_better_cover_come_first() -> None:
     assert found("上海", **trips) == []
 
 
+def test_more_of_the_words_beats_one_word_often() -> None:
+    others = {f"o{n}": {"1": "lake temple"[5 * (n % 2) :][:6]} for n in range(10)}
+    trips = {"both": {"1": "lake", "2": "temple"}, "one": {"1": "market market market"}}
+    assert found("lake temple market", **trips, **others)[:2] == ["both", "one"]
+
+
 def test_equal_trips_come_in_one_order() -> None:
     trips = {name: {"1": "shuhe"} for name in ("z", "m", "a")}
     assert found("Shuhe", **trips) == ["a", "m", "z"]
