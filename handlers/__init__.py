@@ -11,7 +11,20 @@ from typing import Any
 import msgspec
 from tornado.web import Application
 
-from handlers import auth, demo, health, history, invites, me, members, openapi, pages, room_socket, trips
+from handlers import (
+    auth,
+    demo,
+    health,
+    history,
+    invites,
+    me,
+    members,
+    openapi,
+    pages,
+    room_socket,
+    talk,
+    trips,
+)
 from handlers.deps import Deps
 from handlers.routes import Route
 
@@ -23,6 +36,7 @@ ROUTES: list[Route] = [
     *members.routes,
     *invites.routes,
     *history.routes,
+    *talk.routes,
     *openapi.routes,
     *health.routes,
 ]
