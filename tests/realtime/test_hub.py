@@ -229,6 +229,91 @@ async def test_volatile_messages_reach_the_room_everywhere(world: World) -> None
     assert len(near.of("delta")) == 1 == len(far.of("delta"))
 
 
+# --- held rooms (R9.1) --------------------------------------------------------------------
+
+
+async def swept(node: Node) -> bool:
+    """Whether a few sweeps close the room."""
+    for _ in range(20):
+        await node.hub.sweep()
+        await asyncio.sleep(QUIET.presence.tick)
+        if node.hub.counts()["rooms"] == 0:
+            return True
+    return False
+
+
+async def test_a_held_room_stays_open_as_often_as_it_is_held(world: World) -> None:
+    node = await world.node(replace(QUIET, linger=0.0))
+    await node.hub.hold(ROOM)
+    await node.hub.hold(ROOM)
+    assert f"room:{ROOM}" in node.broker.channels
+    node.hub.release(ROOM)
+    assert not await swept(node)
+    node.hub.release(ROOM)
+    assert await swept(node) and f"room:{ROOM}" not in node.broker.channels
+
+
+async def test_a_released_room_with_people_stays(world: World) -> None:
+    node = await world.node(replace(QUIET, linger=0.0))
+    client = await node.client().join()
+    await node.hub.hold(ROOM)
+    client.session.left()
+    assert not await swept(node)
+    again = await node.client().join()
+    node.hub.release(ROOM)
+    assert not await swept(node)
+    node.edit()
+    await turns()
+    assert again.seqs == [1]
+
+
+async def test_a_held_room_knows_whether_some_member_is_anywhere(world: World) -> None:
+    world.trip.public = True
+    here, there = await two(world)
+    assert not here.hub.watched(ROOM), "not open here"
+    await here.hub.hold(ROOM)
+    assert here.hub.watched(ROOM), "nobody is taken for absent before presence was looked up"
+    await until(lambda: not here.hub.watched(ROOM))
+    reader = await here.client(None).join()
+    assert not here.hub.watched(ROOM), "spectators do not count"
+    near = await here.client("ann", "ta").join()
+    assert here.hub.watched(ROOM)
+    near.session.left()
+    await here.hub.sweep()
+    await until(lambda: not here.hub.watched(ROOM))
+    far = await there.client("bob", "tb").join()
+    await until(lambda: here.hub.watched(ROOM))
+    far.session.left()
+    await there.hub.sweep()
+    await until(lambda: not here.hub.watched(ROOM))
+    assert reader.code is None
+
+
+async def test_people_of_before_are_found_by_a_room_that_is_held_later(world: World) -> None:
+    here, there = await two(world)
+    await there.client("bob", "tb").join()
+    await there.hub.presence.refresh()
+    await here.hub.hold(ROOM)
+    await until(lambda: here.hub.presence.is_known(ROOM))
+    assert here.hub.watched(ROOM)
+
+
+async def test_a_held_room_without_sessions_is_compared_with_the_database(world: World) -> None:
+    node = await world.node()
+    client = await node.client().join()
+    node.edit()
+    await node.hub.hold(ROOM)
+    client.session.left()
+    node.lost = True
+    node.edit(2)
+    await node.hub.poll_heads()
+    await until(lambda: node.hub._rooms[ROOM].head == 3)
+    node.hub.release(ROOM)
+    calls = node.calls.count("read_heads")
+    await node.hub.poll_heads()
+    assert node.calls.count("read_heads") == calls
+
+
 # --- drain --------------------------------------------------------------------------------
 
 

@@ -25,9 +25,11 @@ from domain.commands import (
 )
 from domain.entities import AccessRole
 from domain.errors import Forbidden, Gone, NotFound, Unauthenticated
-from domain.events import Change, Committed, Event, encode_event
+from domain.events import Change, Committed, Event, Suggested, TalkChange, encode_event, redact
 from domain.operations import DeleteTrip, RemoveMember, SetMemberRole, SetTripVisibility, kind_of
 from domain.services.rooms import apply_operation, open_room, read_events, read_heads
+from domain.services.talk import mark_read
+from domain.talk import Marked, MarkRead
 from realtime.broker_memory import MemoryBroker, MemoryBus
 from realtime.hub import Hub, HubLimits, Times
 from realtime.presence import PresenceStore, PresenceTimes
@@ -37,6 +39,8 @@ from realtime.session import Session
 
 ROOM = "trip1"
 NEVER = 3600.0
+SECRET = "only-for-members"
+"""In everything that `Node.say` makes and that spectators must not get."""
 QUIET = Times(
     hold=0.01,
     poll=NEVER,
@@ -44,6 +48,7 @@ QUIET = Times(
     heartbeat=NEVER,
     sign_ins=NEVER,
     linger=NEVER,
+    read_mark=0.0,
     presence=PresenceTimes(tick=0.005, refresh=NEVER, leave=0.0),
 )
 """Nothing happens by itself: tests call the checks."""
@@ -120,6 +125,7 @@ class Trip:
         self.bodies: list[bytes] = []
         self.roles: dict[str, AccessRole] = {}
         self.removed: set[str] = set()
+        self.marks: dict[str, int] = {}
         self.public = False
         self.deleted = False
         self.floor = 0
@@ -138,8 +144,17 @@ class Trip:
             raise Unauthenticated("sign in")
         raise Forbidden("removed") if user_id in self.removed else NotFound("no such trip")
 
-    def commit(self, op_id: str, actor: str, kind: str, changes: list[Change]) -> Committed:
+    def commit(
+        self,
+        op_id: str,
+        actor: str,
+        kind: str,
+        changes: list[Change],
+        talk: list[TalkChange] | None = None,
+        suggested: Suggested | None = None,
+    ) -> Committed:
         event = Event(self.seq + 1, op_id, actor, "2026-01-01T00:00:00.000Z", kind, changes)
+        event.talk, event.suggested = talk or [], suggested
         body = encode_event(event)
         self.events.append(event)
         self.bodies.append(body)
@@ -215,6 +230,8 @@ class Node:
             answer = self._read
         elif service is read_heads:
             answer = self._heads
+        elif service is mark_read:
+            answer = self._mark
         # The answer to `open_room` is made before the gate: a transaction that read early.
         if service in self.gates:
             await self.gates[service].wait()
@@ -231,9 +248,10 @@ class Node:
             raise Gone("deleted")
         since = command.since
         if command.epoch == trip.epoch and since is not None and since <= trip.seq:
-            return RoomState(
-                command.trip_id, trip.epoch, trip.seq, role, True, 1, events=trip.after(since, 500)
-            )
+            events = trip.after(since, 500)
+            if role == "spectator":
+                events = [redact(body) for body in events]
+            return RoomState(command.trip_id, trip.epoch, trip.seq, role, True, 1, events=events)
         snapshot = b'{"trip":{"id":"trip1","title":"%d"},"days":[],"stops":[],"members":[]}' % trip.seq
         return RoomState(command.trip_id, trip.epoch, trip.seq, role, False, 1, snapshot=snapshot)
 
@@ -249,8 +267,9 @@ class Node:
         self.commit([(command.op_id, user_id, kind_of(command.op), _changes(trip, command.op))])
         return Applied(command.op_id, trip.seq)
 
-    def commit(self, rows: list[tuple[str, str, str, list[Change]]]) -> list[Committed]:
-        """One transaction with these (op_id, actor, kind, changes), published unless `lost`."""
+    def commit(self, rows: list[tuple[Any, ...]]) -> list[Committed]:
+        """One transaction with these (op_id, actor, kind, changes, talk?, suggested?), published
+        unless `lost`."""
         done = [self.world.trip.commit(*row) for row in rows]
         if not self.lost:
             self.publisher.publish(ROOM, self.world.trip.epoch, done)
@@ -262,9 +281,28 @@ class Node:
         change = Change("trip", ROOM, {"title": "x"})
         return self.commit([(f"op-{seq + n}", "ann", "trip.set_fields", [change]) for n in range(count)])
 
+    def say(self, text: str = SECRET) -> list[Committed]:
+        """One transaction: a message, and an accepted piece of a proposal."""
+        seq = self.world.trip.seq
+        message = TalkChange("message", f"m{seq}", {"text": text, "author": "ann"}, new=True)
+        piece = Change("trip", ROOM, {"title": "accepted"})
+        return self.commit(
+            [
+                (f"talk-{seq}", "ann", "message.post", [], [message]),
+                (f"piece-{seq}", "bob", "trip.set_fields", [piece], None, Suggested(f"p-{SECRET}", "ann")),
+            ]
+        )
+
     def member(self, user_id: str, **fields: Any) -> None:
         """A committed change of one member."""
         self.commit([(f"op-{self.world.trip.seq}", "ann", "m", [Change("member", user_id, fields)])])
+
+    def _mark(self, command: MarkRead) -> Marked:
+        trip, user_id = self.world.trips[command.trip_id], command.actor.user_id
+        assert user_id is not None and trip.role_of(user_id) != "spectator"
+        before = trip.marks.get(user_id, 0)
+        trip.marks[user_id] = max(before, command.seq)
+        return Marked(trip.marks[user_id], command.seq > before)
 
     def _read(self, command: ReadEvents) -> list[bytes]:
         return self.world.trips[command.trip_id].after(command.after, command.limit)
@@ -327,6 +365,11 @@ class Client:
     def of(self, t: str) -> list[dict[str, Any]]:
         """The messages with this tag."""
         return [message for message in self.messages if message["t"] == t]
+
+    @property
+    def received(self) -> bytes:
+        """Every byte."""
+        return b"".join(self.transport.written)
 
     @property
     def seqs(self) -> list[int]:
