@@ -33,14 +33,19 @@ class AccountsState:
 
 TripSource = Callable[[], Iterable[tuple[TripAggregate, str]]]
 """All trips of this unit of work, each with the time of its last event."""
+Unread = Callable[[str, str], int]
+"""How much of a trip a user has not read."""
 
 
 class MemoryAccounts:
-    """One unit of work's view of the accounts. `trips` feeds the list of a person's trips."""
+    """One unit of work's view of the accounts. `trips` and `unread` feed the list of a person's trips."""
 
-    def __init__(self, state: AccountsState, trips: TripSource = tuple) -> None:
+    def __init__(
+        self, state: AccountsState, trips: TripSource = tuple, unread: Unread = lambda trip_id, user_id: 0
+    ) -> None:
         self._state = state
         self._trips = trips
+        self._unread = unread
 
     # --- users ------------------------------------------------------------------------------
 
@@ -148,5 +153,7 @@ class MemoryAccounts:
         for trip, updated_at in self._trips():
             member = trip.member(user_id)
             if member is not None and trip.trip.deleted == deleted:
-                mine.append(summarize(trip, member.role, updated_at))
+                summary = summarize(trip, member.role, updated_at)
+                unread = self._unread(trip.id, user_id)
+                mine.append(msgspec.structs.replace(summary, unread=unread))
         return sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)

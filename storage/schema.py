@@ -18,11 +18,12 @@ from sqlalchemy.exc import OperationalError
 
 import storage.tables
 import storage.tables_accounts
+import storage.tables_talk
 from storage.engine import make_engine
 from storage.metadata import metadata
 
 TARGET: MetaData = metadata
-TABLES = (storage.tables.trips, storage.tables_accounts.users)
+TABLES = (storage.tables.trips, storage.tables_accounts.users, storage.tables_talk.messages)
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
 MIGRATE = "python server.py migrate"
 _FOLDER = Path(__file__).resolve().parent / "migrations"

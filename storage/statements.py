@@ -1,8 +1,9 @@
 """The statements of the operation path, written once per dialect and sent without compilation.
 
 Owns their text. Everything else goes through SQLAlchemy's expressions; these run several times for
-every group of operations, where building and compiling an expression cost more than the database.
-Parameters are tuples in the order of the columns. Used by `storage.sql_trips` alone.
+every group of operations, where building and compiling an expression cost more than the database,
+or are upserts, for which the dialects have no common expression. Parameters are tuples in the
+order of the columns. Used by the `storage.sql_*` repositories alone.
 """
 
 from __future__ import annotations
@@ -10,8 +11,22 @@ from __future__ import annotations
 from sqlalchemy import Dialect, Table
 
 from domain.entities import RecordType
-from storage import rows
+from domain.events import TalkType
+from storage import rows, rows_talk
 from storage.tables import log_records, operations
+from storage.tables_talk import read_marks, search_grams, search_trips
+
+_CHECKPOINTS = """\
+UPDATE JSON_TABLE(%s, '$[*]' COLUMNS (id VARCHAR(40) PATH '$[0]', status VARCHAR(16) PATH '$[1]',
+ said MEDIUMTEXT PATH '$[2]', thought MEDIUMTEXT PATH '$[3]')) AS given
+ STRAIGHT_JOIN runs r ON r.id = CONVERT(given.id USING ascii) COLLATE ascii_bin
+ SET r.status = given.status, r.text = given.said, r.reasoning = given.thought, r.lease_until = %s
+ WHERE r.finished_at IS NULL"""
+_CHECKPOINTS_SQLITE = """\
+UPDATE runs SET status = json_extract(given.value, '$[1]'), text = json_extract(given.value, '$[2]'),
+ reasoning = json_extract(given.value, '$[3]'), lease_until = ?2
+ FROM json_each(?1) AS given
+ WHERE runs.id = json_extract(given.value, '$[0]') AND runs.finished_at IS NULL"""
 
 
 class Statements:
@@ -31,6 +46,14 @@ class Statements:
         self.upserts: dict[RecordType, str] = {
             t: self._upsert(table) for t, table in rows.TABLES.items() if t != "trip"
         }
+        self.talk_upserts: dict[TalkType, str] = {
+            t: self._upsert(table) for t, table in rows_talk.TABLES.items()
+        }
+        self.first_mark = self._upsert(read_marks, keep="MAX" if self._sqlite else "GREATEST")
+        self.put_grams = self._upsert(search_grams)
+        self.put_indexed = self._upsert(search_trips)
+        # (JSON of [id, status, text, reasoning] each, lease): one text for any number of runs.
+        self.checkpoints = _CHECKPOINTS_SQLITE if self._sqlite else _CHECKPOINTS
 
     def locked_head_with(self, count: int) -> str:
         """The head, joined with those of `count` operation ids that are in the log."""
@@ -46,19 +69,16 @@ class Statements:
         # The drivers join many rows into one statement only when it has exactly this form.
         return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join([self.mark] * len(table.columns))})"
 
-    def _upsert(self, table: Table) -> str:
-        """Insert a row, or replace all its columns."""
+    def _upsert(self, table: Table, keep: str = "") -> str:
+        """Insert a row, or replace all its columns (`keep`: by this function of old and new)."""
         names = [self._quote(column.name) for column in table.columns if not column.primary_key]
+        # VALUES() is what MySQL 8 and MariaDB have in common; MySQL's row alias is not.
+        new = {name: f"excluded.{name}" if self._sqlite else f"VALUES({name})" for name in names}
+        changes = ", ".join(f"{n} = {keep}({n}, {new[n]})" if keep else f"{n} = {new[n]}" for n in names)
         if self._sqlite:
             key = ", ".join(self._quote(column.name) for column in table.primary_key)
-            change = f"ON CONFLICT ({key}) DO UPDATE SET "
-            return self._insert(table) + f" {change}" + ", ".join(f"{n} = excluded.{n}" for n in names)
-        # VALUES() is what MySQL 8 and MariaDB have in common; MySQL's row alias is not.
-        return (
-            self._insert(table)
-            + " ON DUPLICATE KEY UPDATE "
-            + ", ".join(f"{name} = VALUES({name})" for name in names)
-        )
+            return f"{self._insert(table)} ON CONFLICT ({key}) DO UPDATE SET {changes}"
+        return f"{self._insert(table)} ON DUPLICATE KEY UPDATE {changes}"
 
 
 _made: dict[str, Statements] = {}

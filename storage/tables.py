@@ -76,8 +76,10 @@ trips = Table(
     _flag("deleted"),
     Column("updated_at", _ascii(24), nullable=False),
     Column("stamps", _long(), nullable=False),
+    Index("ix_trips_visibility", "visibility", "deleted"),
     **OPTIONS,
 )
+"""By visibility the search index finds the public trips."""
 
 days = Table(
     "days",

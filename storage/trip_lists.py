@@ -1,7 +1,7 @@
 """The list of a person's trips: a read model over the trip tables.
 
-Owns two queries, whatever the number of trips: the trips with role and number of stops, and the
-names of their first members. Called by `storage.accounts_repository`.
+Owns two queries, whatever the number of trips: the trips with role, number of stops and what is
+unread, and the names of their first members. Called by `storage.accounts_repository`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, false, func, select
 
 from domain.membership import MAX_MEMBER_NAMES, TripSummary
 from storage.tables import members, stops, trips
+from storage.tables_talk import read_marks
+from storage.unread import unread
 
 MAX_TRIPS = 1_000
 """A list longer than this is cut at its oldest end."""
@@ -38,9 +40,16 @@ def trips_of(connection: Connection, user_id: str, deleted: bool) -> list[TripSu
         trips.c.updated_at,
         trips.c.deleted,
     )
+    mark = func.coalesce(read_marks.c.seq, 0)
+    not_read = unread(trips.c.id, user_id, mark)
     query = (
-        select(*columns, members.c.role, stop_count.label("stop_count"))
+        select(*columns, members.c.role, stop_count.label("stop_count"), not_read.label("unread"))
         .join(members, members.c.trip_id == trips.c.id)
+        .join(
+            read_marks,
+            (read_marks.c.trip_id == trips.c.id) & (read_marks.c.user_id == user_id),
+            isouter=True,
+        )
         .where(members.c.id == user_id, members.c.deleted == false(), trips.c.deleted == deleted)
         .order_by(trips.c.updated_at.desc(), trips.c.id.desc())
         .limit(MAX_TRIPS)

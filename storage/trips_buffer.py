@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from domain.commands import RoomHead
 from domain.entities import RecordType, Trip
 from domain.errors import NotFound
-from domain.events import Committed, Event, decode_event, encode_event
+from domain.events import Committed, Event, TalkChange, decode_event, encode_event
 from domain.trip import RecordKey, TripAggregate
 from storage.cache import AggregateCache
 
@@ -50,6 +50,10 @@ class Held:
     def pending(self, after: int) -> list[Committed]:
         """Recorded events with seq > after."""
         return self.events[max(after - max(self.stored, 0), 0) :]
+
+    def talk(self) -> list[TalkChange]:
+        """The changes of talk records that are recorded, in order."""
+        return [change for done in self.events for change in done.event.talk]
 
     def changed(self) -> dict[RecordKey, None]:
         """The records that the recorded events touch, once each, in order."""
@@ -172,6 +176,21 @@ class TripsBuffer(ABC):
             if held.aggregate is not None and held.aggregate.seq != held.seq:
                 held.aggregate = None
 
+    def locked(self, trip_id: str) -> bool:
+        """Whether this unit of work holds the trip's lock."""
+        return self._writing and trip_id in self._held
+
+    def talk_of(self, trip_id: str) -> list[TalkChange]:
+        """Recorded changes of a trip's talk records, in order."""
+        held = self._held.get(trip_id)
+        return [] if held is None else held.talk()
+
+    def talked(self) -> Iterator[tuple[str, list[TalkChange]]]:
+        """The trips in which something about talk is recorded."""
+        for trip_id, held in self._held.items():
+            if changes := held.talk():
+                yield trip_id, changes
+
     def distrust(self) -> None:
         """Rebuild every aggregate before it is used again: a service failed half-way."""
         for held in self._held.values():
@@ -259,6 +278,12 @@ class TripsBuffer(ABC):
 
     @abstractmethod
     def _heads(self, trip_ids: Sequence[str]) -> list[RoomHead]: ...
+
+
+def is_id(text: str) -> bool:
+    """Whether there may be a record of this id. No other text may reach the database as one:
+    MySQL ignores spaces at its end, and refuses to compare what is not ASCII."""
+    return _ID.fullmatch(text) is not None
 
 
 def _started(origin: Trip, epoch: str) -> TripAggregate:

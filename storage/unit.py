@@ -11,7 +11,10 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from domain.accounts import AccountRepositories
+from domain.answers import Answers
 from domain.ports import Trips
+from domain.search import SearchIndex
+from domain.talk import Talk
 from storage.trips_buffer import Recorded
 
 
@@ -23,6 +26,15 @@ class Unit(Protocol):
 
     @property
     def accounts(self) -> AccountRepositories: ...
+
+    @property
+    def talk(self) -> Talk: ...
+
+    @property
+    def answers(self) -> Answers: ...
+
+    @property
+    def search(self) -> SearchIndex: ...
 
     @property
     def recorded(self) -> list[Recorded]:

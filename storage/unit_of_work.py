@@ -2,8 +2,9 @@
 
 Owns the life of the transaction. Leaving without `commit` rolls back, on every path. `mark` and
 `drop` give each command of a group its own fate: recorded events are buffered (see
-`storage.trips_buffer`), and what `accounts` writes at once is fenced by a savepoint, made only
-when a marked command touches accounts. Made by `SqlUnits`, used by `storage.runner` alone.
+`storage.trips_buffer`), and what is written at once (accounts, read marks, answers, the search
+index) is fenced by a savepoint, made only when a marked command needs it. Made by `SqlUnits`, used
+by `storage.runner` alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from storage.accounts_repository import SqlAccounts
 from storage.cache import AggregateCache
 from storage.engine import LOCK_WAIT_SECONDS, WRITING
 from storage.faults import Contention
+from storage.sql_answers import SqlAnswers
+from storage.sql_search import SqlSearch
+from storage.sql_talk import SqlTalk
 from storage.sql_trips import SqlTrips
 from storage.trips_buffer import Mark, Recorded
 
@@ -48,6 +52,9 @@ class SqlUnitOfWork:
             raise
         self._trips = SqlTrips(self._connection, self._units.cache, self._writing)
         self._accounts = SqlAccounts(self._connection)
+        self._talk = SqlTalk(self._connection, self._trips, self._fence_writing)
+        self._answers = SqlAnswers(self._connection, self._fence_writing)
+        self._search = SqlSearch(self._connection, self._fence_writing)
         return self
 
     def _connect(self) -> Connection:
@@ -91,9 +98,28 @@ class SqlUnitOfWork:
 
     @property
     def accounts(self) -> AccountRepositories:
-        if self._mark is not None and self._savepoint is None and self._writing:
-            self._savepoint = self._connection.begin_nested()
+        if self._writing:
+            self._fence_writing()
         return self._accounts
+
+    @property
+    def talk(self) -> SqlTalk:
+        return self._talk
+
+    @property
+    def answers(self) -> SqlAnswers:
+        return self._answers
+
+    @property
+    def search(self) -> SqlSearch:
+        return self._search
+
+    def _fence_writing(self) -> None:
+        """Before anything is written at once: what a marked command writes can be taken back."""
+        if not self._writing:
+            raise RuntimeError("a command that only reads must not write")
+        if self._mark is not None and self._savepoint is None:
+            self._savepoint = self._connection.begin_nested()
 
     def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
         self._trips.expect(trip_id, op_ids)
@@ -117,6 +143,7 @@ class SqlUnitOfWork:
     def commit(self) -> None:
         self.recorded = self._trips.recorded()
         self._trips.flush()
+        self._talk.flush()
         self._connection.commit()
         self._trips.give_back()
 

@@ -16,20 +16,22 @@ import msgspec
 
 from domain.accounts import AccountRepositories
 from domain.commands import RoomHead
-from domain.entities import ENTITY_TYPES
+from domain.entities import ENTITY_TYPES, Trip
 from domain.errors import NotFound
 from domain.events import decode_event
 from domain.trip import RecordKey, Stamp, TripAggregate
 from storage.accounts_memory import AccountsState, MemoryAccounts
+from storage.answers_memory import AnswersState, MemoryAnswers
 from storage.cache import AggregateCache
+from storage.drafts import LOCK_WAIT_SECONDS, Cell, Draft
 from storage.faults import Contention
+from storage.search_memory import Listed, MemorySearch, SearchState
+from storage.talk_memory import MarksState, MemoryTalk, StoredTalk
 from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer
-
-LOCK_WAIT_SECONDS = 3
 
 
 class StoredTrip:
-    """One trip as "tables": its head, its encoded records with their stamps, its log."""
+    """One trip as "tables": its head, its encoded records with their stamps, its log, its talk."""
 
     def __init__(self, epoch: str) -> None:
         self.lock = threading.Lock()
@@ -37,6 +39,11 @@ class StoredTrip:
         self.records: dict[RecordKey, tuple[bytes, dict[str, Stamp]]] = {}
         self.log: list[bytes] = []
         self.seqs: dict[str, int] = {}
+        self.talk: StoredTalk = {}
+
+    @property
+    def updated_at(self) -> str | None:
+        return decode_event(self.log[-1]).at if self.log else None
 
     def aggregate(self, trip_id: str) -> TripAggregate:
         epoch, seq, _ = self.head
@@ -62,13 +69,37 @@ class MemoryStore:
         self.trips: dict[str, StoredTrip] = {}
         self.accounts = AccountsState()
         self.accounts_lock = threading.Lock()
+        self.marks = Cell(MarksState())
+        self.answers = Cell(AnswersState())
+        self.search = Cell(SearchState())
 
     def updated(self) -> Iterator[tuple[TripAggregate, str]]:
         """Every trip with the time of its last event."""
         with self.guard:
             for trip_id, stored in self.trips.items():
                 trip = stored.aggregate(trip_id)
-                yield trip, decode_event(stored.log[-1]).at if stored.log else trip.trip.created_at
+                yield trip, stored.updated_at or trip.trip.created_at
+
+    def talk_of(self, trip_id: str) -> StoredTalk | None:
+        """The committed talk of a trip."""
+        with self.guard:
+            stored = self.trips.get(trip_id)
+            return None if stored is None else stored.talk
+
+    def trip_deleted(self, trip_id: str) -> bool:
+        with self.guard:
+            stored = self.trips.get(trip_id)
+            return stored is None or stored.head[2]
+
+    def listed(self) -> dict[str, Listed]:
+        """Every trip as the search index sees it."""
+        found: dict[str, Listed] = {}
+        with self.guard:
+            for trip_id, stored in self.trips.items():
+                about = msgspec.json.decode(stored.records["trip", trip_id][0], type=Trip)
+                public = about.visibility == "public" and not about.deleted
+                found[trip_id] = Listed(stored.head[1], public, stored.updated_at or about.created_at)
+        return found
 
 
 class MemoryTrips(TripsBuffer):
@@ -164,6 +195,12 @@ class MemoryUnitOfWork:
         self._store = store
         self._writing = writing
         self._trips = MemoryTrips(store, cache, writing)
+        marks, answers = Draft(store.marks, writing), Draft(store.answers, writing)
+        search = Draft(store.search, writing)
+        self._drafts: list[Draft[Any]] = [marks, answers, search]
+        self._talk = MemoryTalk(self._trips, store.talk_of, marks)
+        self._answers = MemoryAnswers(answers, store.trip_deleted)
+        self._search = MemorySearch(search, store.listed)
         self._mark: Mark | None = None
         self._before: AccountsState | None = None
         self._savepoint: AccountsState | None = None
@@ -185,6 +222,8 @@ class MemoryUnitOfWork:
         if self._before is not None:
             self._before = None
             self._store.accounts_lock.release()
+        for draft in self._drafts:
+            draft.close()
         self._trips.release()
 
     @property
@@ -199,13 +238,27 @@ class MemoryUnitOfWork:
             self._before = self._store.accounts.copy()
         if self._mark is not None and self._savepoint is None:
             self._savepoint = self._store.accounts.copy()
-        return MemoryAccounts(self._store.accounts, self._store.updated)
+        return MemoryAccounts(self._store.accounts, self._store.updated, self._talk.unread)
+
+    @property
+    def talk(self) -> MemoryTalk:
+        return self._talk
+
+    @property
+    def answers(self) -> MemoryAnswers:
+        return self._answers
+
+    @property
+    def search(self) -> MemorySearch:
+        return self._search
 
     def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
         self._trips.expect(trip_id, op_ids)
 
     def mark(self) -> None:
         self._savepoint = None
+        for draft in self._drafts:
+            draft.mark()
         self._mark = self._trips.mark()
 
     def drop(self, broken: bool) -> None:
@@ -214,13 +267,19 @@ class MemoryUnitOfWork:
         if self._savepoint is not None:
             self._store.accounts = self._savepoint
             self._savepoint = None
+        for draft in self._drafts:
+            draft.drop()
         self._trips.drop(self._mark)
         if broken:
             self._trips.distrust()
 
     def commit(self) -> None:
         self.recorded = self._trips.recorded()
-        self._trips.flush()
+        with self._store.guard:
+            self._trips.flush()
+            self._talk.flush()
+            for draft in self._drafts:
+                draft.commit()
         self._trips.give_back()
         self._finish()
 
