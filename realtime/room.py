@@ -162,12 +162,11 @@ class Room:
         self._live.add(session)
         if missed:
             said = read_authority(missed)
+            # First who may see them: one who was removed meanwhile is closed, and gets nothing more.
             session.obey(Authority(said.members, private=said.private))
-            if session in self._live:  # else it was closed, before it saw what is not for it any more
-                session.connection.send(
-                    Batch(self.epoch, state.seq + 1, missed, True).frame_for(session.role)
-                )
-                session.obey(Authority(names=said.names, colors=said.colors, deleted=said.deleted))
+            batch = Batch(self.epoch, state.seq + 1, missed, True)
+            session.connection.send(batch.frame_for(session.role))
+            session.obey(Authority(names=said.names, colors=said.colors, deleted=said.deleted))
         return True
 
     def _align(self, state: RoomState) -> None:

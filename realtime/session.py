@@ -322,13 +322,13 @@ class Session:
         if role == self.role:
             return
         if not self.is_member:
+            # Spectators were not told who writes in the talk; the next `people` message brings it.
             self.missed |= {person.session for person in self._hub.presence.people(room.id)}
         self.role = role
         self.reply(protocol.RoleChanged(role))
         assert self.actor.user_id is not None
         self._appear(room, color)
         self._hub.presence.restyle(room.id, self.actor.user_id, role=role)
-        self.heal_people()  # spectators were not told who writes what in the talk
 
     # --- presence ---------------------------------------------------------------------------
 

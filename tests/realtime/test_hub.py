@@ -102,6 +102,22 @@ async def test_a_removal_during_the_join_closes(world: World) -> None:
     assert client.code == 4403
 
 
+async def test_a_deletion_during_the_join_is_shown_and_closes(world: World) -> None:
+    from domain.services.rooms import open_room
+
+    node = await world.node()
+    owner = await node.client("ann", role="owner").join()
+    gate = node.gates[open_room] = asyncio.Event()
+    client = node.client("bob")
+    task = asyncio.get_running_loop().create_task(client.join())
+    await turns()
+    await owner.submit({"kind": "trip.delete"}, "op-delete")
+    await until(lambda: owner.code == 4410)
+    gate.set()
+    await task
+    assert client.seqs == [1] and client.code == 4410
+
+
 async def test_a_new_role_is_told_and_shown(world: World) -> None:
     here, there = await two(world)
     owner, far = await here.client("ann", role="owner").join(), await there.client("bob").join()

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from domain.errors import Forbidden, Unavailable
-from domain.events import HIDDEN, Change
+from domain.events import HIDDEN, Change, Suggested
 from domain.services.rooms import open_room
 from domain.services.talk import mark_read
 from realtime.connection import SOFT_LIMIT
@@ -107,6 +107,16 @@ async def test_a_message_of_the_bus_that_does_not_say_is_looked_into(
     there.broker.publish(room_channel(ROOM), header + b"\n" + encode_events("e1", bodies))
     await until(lambda: reader.seqs == [1, 2])
     assert clean(reader)
+
+
+async def test_an_accepted_piece_by_itself_is_shown_as_an_ordinary_change(public: World) -> None:
+    node = await public.node()
+    ann, reader = await node.client().join(), await node.client(None).join()
+    change = Change("trip", ROOM, {"title": "accepted"})
+    node.commit([("op-piece", "bob", "trip.set_fields", [change], None, Suggested(SECRET, "ann"))])
+    await turns()
+    assert events(ann)[0]["suggested"]["proposal"] == SECRET
+    assert events(reader)[0]["changes"][0]["set"] == {"title": "accepted"} and clean(reader)
 
 
 async def test_the_publisher_says_whether_a_batch_holds_talk(world: World) -> None:
@@ -210,11 +220,17 @@ async def test_whatever_the_order_a_spectator_learns_nothing(public: World) -> N
 
 
 async def test_a_spectator_who_becomes_a_member_gets_talk_from_then_on(public: World) -> None:
+    def typing(client: Client) -> bool:
+        told = [p for m in client.of("people") for p in m.get("put", []) if p["session"] == "ann.ta"]
+        return bool(told) and told[-1].get("typing") is True
+
     node = await public.node()
     ann = await node.client("ann", "ta").join()
     pat, other = await node.client("pat", role=None).join(), await node.client(None).join()
     await ann.send({"t": "presence", "editing": {"t": "trip", "id": ROOM, "field": "chat"}, "typing": True})
     node.say("before-" + SECRET)
+    await until(lambda: typing(ann))
+    assert not typing(pat)
     public.trip.roles["pat"] = "viewer"
     node.member("pat", name="Pat", role="viewer", color=3, deleted=False)
     node.say("after-" + SECRET)  # the same turn of the loop
@@ -223,12 +239,7 @@ async def test_a_spectator_who_becomes_a_member_gets_talk_from_then_on(public: W
     assert b"before-" not in pat.received and b"after-" in pat.received
     node.hub.broadcast(ROOM, encode(Stream("a1", "streaming", text="Er")), members_only=True)
     await until(lambda: bool(pat.of("stream")))
-
-    def typing() -> bool:
-        told = [p for m in pat.of("people") for p in m.get("put", []) if p["session"] == "ann.ta"]
-        return bool(told) and told[-1].get("typing") is True
-
-    await until(typing)
+    await until(lambda: typing(pat))
     assert clean(other)
 
 
