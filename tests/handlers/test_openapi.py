@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 
 from handlers import ROUTES
 from handlers.openapi import document
-from tests.handlers.world import Answer, World
+from tests.handlers.world import Answer, Client, World
 
 VERBS = ("GET", "POST", "PATCH", "DELETE", "PUT")
 
@@ -84,6 +84,7 @@ async def _tour(world: World, check: Any) -> None:
     await bob.patch(trip, {"title": "No"})
     op = {"kind": "stop.add", "id": "s1", "fields": {"name": "Dali", "lat": 25.6, "links": {}}}
     await ann.post(f"{trip}/operations", {"op_id": "op-00001", "base": 1, "op": op})
+    await _talk(ann, trip)
     await ann.patch(trip, {"title": "T2", "start_date": None, "end_date": None})
     for path in (trip, f"{trip}/history", f"{trip}/members", f"{trip}/invites", "/api/trips", "/api/me"):
         await ann.get(path)
@@ -106,3 +107,31 @@ async def _tour(world: World, check: Any) -> None:
     for _ in range(11):
         await nobody.post("/api/auth/login", {"login": "ann", "password": "wrong password"})
     await nobody.post("/api/demo", {"name": "D", "locale": "zh"})
+
+
+async def _talk(ann: Client, trip: str) -> None:
+    """A message with all that it can have, a resolved comment, a decided proposal; and reading them."""
+    about = {"t": "stop", "id": "s1"}
+    rename = {"kind": "stop.set_fields", "id": "s1", "fields": {"name": "Erhai", "links": {"l1": None}}}
+    said: list[dict[str, Any]] = [
+        {"kind": "message.post", "id": "m1", "text": "Hi", "about": about, "mentions": [ann.user["id"]]},
+        {"kind": "message.post", "id": "m2", "text": "Re", "reply_to": "m1"},
+        {"kind": "message.edit", "id": "m2", "text": "Reply"},
+        {"kind": "message.react", "id": "m1", "emoji": "👍"},
+        {"kind": "message.post", "id": "c1", "text": "Why?", "channel": "comment", "about": about},
+        {"kind": "comment.resolve", "id": "c1"},
+        {"kind": "proposal.open", "id": "p1", "ops": [rename, {"kind": "day.add", "id": "dx"}]},
+        {"kind": "proposal.accept", "id": "p1", "pieces": [0]},
+    ]
+    for n, op in enumerate(said):
+        answer = await ann.post(f"{trip}/operations", {"op_id": f"op-talk-{n}", "base": 2, "op": op})
+        assert answer.status == 200, answer
+    for path in (
+        "messages",
+        "messages?channel=comment&about=stop:s1",
+        "threads",
+        "proposals?ids=p1",
+        "history",
+    ):
+        await ann.get(f"{trip}/{path}")
+    await ann.get(f"{trip}/messages?limit=0")
