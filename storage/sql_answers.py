@@ -64,9 +64,12 @@ class SqlAnswers:
 
     def save(self, checkpoints: Sequence[Checkpoint], lease_until: str) -> None:
         self._fence()
-        for batch in _batches(checkpoints):
-            parameters = (batch, lease_until)
-            self._connection.exec_driver_sql(self._sql.checkpoints, parameters)
+        if self._sql.checkpoints is not None:
+            for batch in _batches(checkpoints):
+                self._connection.exec_driver_sql(self._sql.checkpoints, (batch, lease_until))
+        elif checkpoints:
+            rows = [(each.status, each.text, each.reasoning, lease_until, each.id) for each in checkpoints]
+            self._connection.exec_driver_sql(self._sql.checkpoint, rows)
 
     def doomed(self, answer_ids: Collection[str]) -> set[str]:
         wanted: set[str] = set()

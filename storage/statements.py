@@ -22,11 +22,9 @@ UPDATE JSON_TABLE(%s, '$[*]' COLUMNS (id VARCHAR(40) PATH '$[0]', status VARCHAR
  STRAIGHT_JOIN runs r ON r.id = CONVERT(given.id USING ascii) COLLATE ascii_bin
  SET r.status = given.status, r.text = given.said, r.reasoning = given.thought, r.lease_until = %s
  WHERE r.finished_at IS NULL"""
-_CHECKPOINTS_SQLITE = """\
-UPDATE runs SET status = json_extract(given.value, '$[1]'), text = json_extract(given.value, '$[2]'),
- reasoning = json_extract(given.value, '$[3]'), lease_until = ?2
- FROM json_each(?1) AS given
- WHERE runs.id = json_extract(given.value, '$[0]') AND runs.finished_at IS NULL"""
+_CHECKPOINT_SQLITE = """\
+UPDATE runs SET status = ?, text = ?, reasoning = ?, lease_until = ?
+ WHERE id = ? AND finished_at IS NULL"""
 
 
 class Statements:
@@ -52,8 +50,10 @@ class Statements:
         self.first_mark = self._upsert(read_marks, keep="MAX" if self._sqlite else "GREATEST")
         self.put_grams = self._upsert(search_grams)
         self.put_indexed = self._upsert(search_trips)
-        # (JSON of [id, status, text, reasoning] each, lease): one text for any number of runs.
-        self.checkpoints = _CHECKPOINTS_SQLITE if self._sqlite else _CHECKPOINTS
+        # MySQL: (JSON of [id, status, text, reasoning] of each run, lease), one round trip for all.
+        # SQLite has no round trips, and its JSON functions end a text at the first NUL.
+        self.checkpoints = None if self._sqlite else _CHECKPOINTS
+        self.checkpoint = _CHECKPOINT_SQLITE
 
     def locked_head_with(self, count: int) -> str:
         """The head, joined with those of `count` operation ids that are in the log."""
