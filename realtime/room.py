@@ -344,10 +344,11 @@ class Room:
                 self._count(session.send_people(data if session.is_member else shown, named))
         if self._volatile:
             volatile, self._volatile = self._volatile, []
-            data = b"".join(frame for frame, _ in volatile)
-            shown = b"".join(frame for frame, members_only in volatile if not members_only)
+            data = shown = b"".join(frame for frame, _ in volatile)
+            if any(members_only for _, members_only in volatile):
+                shown = b"".join(frame for frame, members_only in volatile if not members_only)
             for session in self._present():
-                if mine := data if session.is_member else shown:
+                if mine := data if shown is data or session.is_member else shown:
                     self._count(session.connection.send(mine, ephemeral=True))
 
     def _present(self) -> tuple[Session, ...]:
@@ -362,7 +363,7 @@ class Room:
                 frames[place] = batch.redacted().frame()
             shown = b"".join(frames)
         for session in live:
-            session.connection.send(data if session.is_member else shown)
+            session.connection.send(data if shown is data or session.is_member else shown)
 
     def _count(self, sent: bool) -> None:
         if sent:
