@@ -5,6 +5,7 @@
  * it touches. `collect()` hands out what changed since, with unchanged values keeping their identity.
  */
 import type { Change, Day, Member, RoomEvent, Snapshot, Stop, Trip } from '../protocol.gen'
+import { DRAFT_LAYER } from './draft'
 import { byPlace } from './positions'
 import { byDate, type View } from './predict'
 import { type AnyRecord, applyChange, blank, keyOf, type RecordKey } from './records'
@@ -123,6 +124,11 @@ export class TripDocument implements View {
     return this.visible.get(key) ?? null
   }
 
+  /** Without predictions; removed ones are there unless a snapshot left them out. */
+  confirmedRecord(key: RecordKey): AnyRecord | null {
+    return this.confirmed.get(key) ?? null
+  }
+
   days(): readonly Day[] {
     if (this.sortedDays === null) {
       const days: Day[] = []
@@ -151,7 +157,9 @@ export class TripDocument implements View {
     if (this.dirty.size > 0) this.collectRecords(update)
     if (this.layersChanged) {
       this.layersChanged = false
-      const ids = [...this.layers.keys()].map((key) => key.slice(key.indexOf(':') + 1))
+      // What is only drafted does not wait for the server.
+      const waiting = [...this.layers].filter(([, layers]) => layers.some((layer) => !layer.opId.startsWith(DRAFT_LAYER)))
+      const ids = waiting.map(([key]) => key.slice(key.indexOf(':') + 1))
       update.pendingIds = new Set(ids)
     }
     Object.assign(this.out, update)

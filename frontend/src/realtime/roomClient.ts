@@ -4,7 +4,7 @@
  *
  * Wires the parts of this folder together and decides nothing that they own: `RoomSocket` (the
  * connection), `RoomLog` (order), `TripDocument` (state), `Outbox` (own operations), `UndoStack`,
- * `Conflicts`, `Glows`, `People`, `TalkStore`. Created by the store; free of React.
+ * `Conflicts`, `Glows`, `People`, `TalkStore`, `Review` (proposals). Created by the store; free of React.
  */
 import {
   CLOSE, type ClientMessage, type Joined, MAX_FRAME_BYTES, type MoveCursor, type Operation, type Rejected, type RoomEvent,
@@ -15,12 +15,15 @@ import { Conflicts } from './conflicts'
 import { TripDocument } from './document'
 import { Failures } from './failures'
 import { Glows } from './glow'
+import { type DraftStorage, noDraftStorage } from './draft'
 import { newClientId, newOpId } from './ids'
 import { RoomLog } from './log'
 import { frameBytes, type SetFields } from './operations'
 import { Outbox, type Pending } from './outbox'
 import { predict } from './predict'
 import { OwnPresence, People } from './presence'
+import type { ProposalOptions } from './proposals'
+import { Review } from './review'
 import { RoomSocket, type Surroundings, type WebSocketLike } from './socket'
 import type { Connection, Me, RoomState } from './state'
 import type { CachedRoom, RoomStorage } from './storage'
@@ -44,6 +47,10 @@ export interface RoomClientOptions {
   storage: RoomStorage
   /** Where pages of talk come from; without one there is only what is said from now on. */
   talk?: TalkSource
+  /** Where proposals come from that were made before this page joined. */
+  proposals?: NonNullable<ProposalOptions['source']>
+  /** Where the draft of suggest mode outlives the page. */
+  drafts?: DraftStorage
   /** What changed; called synchronously, once for each thing that happens. */
   onUpdate(update: Partial<RoomState>): void
   clientId?: string
@@ -52,6 +59,8 @@ export interface RoomClientOptions {
 export class RoomClient {
   /** What members say: pages, read marks, and who listens to proposals. */
   readonly talk: TalkStore
+  /** Proposals, and the draft of suggest mode. */
+  readonly review: Review
   private readonly clientId: string
   private readonly document = new TripDocument()
   private readonly people = new People()
@@ -115,6 +124,15 @@ export class RoomClient {
       send: (message) => this.sendLive(message),
       onChange: () => this.flushLater(),
     })
+    this.review = new Review({
+      clock, source: options.proposals ?? null, canvas: this.document, storage: options.drafts ?? noDraftStorage,
+      me: () => this.me.user,
+      record: (key) => this.document.confirmedRecord(key),
+      submit: (op) => this.submitAs(op, false),
+      revert: (seqs) => this.flushed(this.undoStack.revert(seqs)),
+      onFull: (op) => this.failures.add(newOpId(), op, 'draft_full', 'a proposal holds no more than this', {}),
+      onChange: () => this.flushLater(),
+    })
     this.own = new OwnPresence(clock, (message) => this.sendLive(message), () => this.socket.backlog)
   }
 
@@ -128,6 +146,7 @@ export class RoomClient {
     if (this.stopped) return
     if (loaded?.cached != null) this.showCached(loaded.cached)
     if (loaded !== null) this.outbox.adopt(loaded.pending)
+    this.review.draft.restore()
     this.repredict()
     this.flush()
     this.socket.start()
@@ -138,7 +157,7 @@ export class RoomClient {
     if (this.stopped) return
     this.save()
     this.stopped = true
-    for (const part of [this.outbox, this.log, this.glows, this.own, this.talk]) part.stop()
+    for (const part of [this.outbox, this.log, this.glows, this.own, this.talk, this.review]) part.stop()
     this.socket.stop()
     this.options.storage.close()
   }
@@ -150,14 +169,15 @@ export class RoomClient {
 
   // --- what the user does -------------------------------------------------------------------
 
-  /** Show the operation at once and see it through. Returns its id. */
+  /** Show the operation at once and see it through; in suggest mode, take it into the draft. Returns
+   * its id, empty for a drafted one. */
   submit(op: Operation): string {
-    return this.submitAs(op, false)
+    return this.review.divert(op) ? this.flushed('') : this.submitAs(op, false)
   }
 
   /** `submit` for text as it is typed: shown at once, sent after a short pause. */
   type(op: SetFields): string {
-    return this.submitAs(op, true)
+    return this.review.divert(op) ? this.flushed('') : this.submitAs(op, true)
   }
 
   /** Send typed text now (blur, Enter). */
@@ -167,11 +187,13 @@ export class RoomClient {
   }
 
   undo(): boolean {
-    return this.flushed(this.undoStack.undo())
+    const { draft } = this.review
+    return this.flushed(draft.isOn ? draft.undo() : this.undoStack.undo())
   }
 
   redo(): boolean {
-    return this.flushed(this.undoStack.redo())
+    const { draft } = this.review
+    return this.flushed(draft.isOn ? draft.redo() : this.undoStack.redo())
   }
 
   /** What this tab looks at, edits and types; replaces what it said before. */
@@ -227,6 +249,7 @@ export class RoomClient {
   private predictOne(pending: Pending): void {
     this.document.removeLayer(pending.opId)
     this.document.addLayer(pending.opId, predict(this.document, pending.op, this.me.user))
+    this.review.draft.touch()
   }
 
   /** Later predictions may lean on earlier ones: make all of them again, in order. */
@@ -313,6 +336,7 @@ export class RoomClient {
     this.socket.joined(message.ping_interval_ms)
     this.own.joined()
     this.talk.joined(message.role !== 'spectator', !isResume)
+    this.review.joined(message.role !== 'spectator', !isResume)
     this.outbox.pump()
     // A first snapshot is kept at once: who goes offline right after joining still has the trip.
     if (message.recovered) this.scheduleSave()
@@ -336,6 +360,8 @@ export class RoomClient {
     this.document.applyEvent(event)
     const own = this.outbox.confirm(event.op_id) !== null
     if (own) this.undoStack.confirmed(event.op_id, event.seq, event.changes.length > 0)
+    if (this.review.isOwn(event)) this.undoStack.adopt(event.op_id, event.seq)
+    this.review.apply(event)
     this.talk.apply(event)
     if (event.actor !== this.me.user) this.glows.absorb(event)
     this.conflicts.absorb(event, this.me.user, own)
@@ -367,7 +393,7 @@ export class RoomClient {
     this.outbox.drop(op_id)
     this.undoStack.rejected(op_id)
     this.repredict()
-    this.failures.add(op_id, pending.op, code, message.message, details)
+    if (!this.review.rejected(pending, code, details)) this.failures.add(op_id, pending.op, code, message.message, details)
   }
 
   private onOrphans(orphans: readonly Pending[]): void {
@@ -389,6 +415,8 @@ export class RoomClient {
 
   /** Hand out everything that is not what it was. Values keep their identity while unchanged. */
   private flush(): void {
+    // The draft lies over the trip, so it comes first.
+    const draft = this.review.draft.state()
     const update: Partial<RoomState> = this.document.collect()
     this.talk.setPending(this.outbox.list())
     const all: Partial<RoomState> = {
@@ -402,8 +430,11 @@ export class RoomClient {
       failures: this.failures.list(),
       conflicts: this.conflicts.list(),
       glow: this.glows.map(),
-      undo: this.undoStack.state,
+      undo: draft.on ? { canUndo: draft.canUndo, canRedo: draft.canRedo } : this.undoStack.state,
       talk: this.talk.state(),
+      proposals: this.review.proposals.state(),
+      outcome: this.review.lastOutcome(),
+      draft,
     }
     this.teller.tell(update, all)
   }
@@ -413,7 +444,7 @@ export class RoomClient {
     if (!this.stopped && this.started) this.flush()
   }
 
-  private flushed(result: boolean): boolean {
+  private flushed<T>(result: T): T {
     this.flush()
     return result
   }

@@ -18,6 +18,9 @@ import type {
   Stop,
   Trip,
 } from '../protocol.gen'
+import { type DraftState, NO_DRAFT } from './draft'
+import { NO_PROPOSALS, type ProposalsState } from './proposals'
+import type { Outcome } from './review'
 
 /** `connecting`: never live yet. `reconnecting`: was live. `closed`: will not come back by itself. */
 export type ConnectionState = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'closed'
@@ -148,6 +151,8 @@ export interface TalkState {
   reads: ReadonlyMap<string, number>
   /** Messages by others that I have not seen, chat and comments. */
   unread: number
+  /** There are comments by others that I have not looked at. */
+  freshComments: boolean
   /** Answers under way, by the id of their message. */
   streams: ReadonlyMap<string, AnswerStream>
   /** Own operations on proposals that are not confirmed. */
@@ -158,7 +163,7 @@ export const NO_LIST: TalkList = { ids: [], status: 'idle', more: false, busy: f
 
 export function emptyTalk(): TalkState {
   return {
-    messages: new Map(), lists: new Map(), threads: new Map(), reads: new Map(), unread: 0, streams: new Map(), proposalOps: [],
+    messages: new Map(), lists: new Map(), threads: new Map(), reads: new Map(), unread: 0, freshComments: false, streams: new Map(), proposalOps: [],
   }
 }
 
@@ -193,6 +198,12 @@ export interface RoomState {
   undo: UndoState
   /** What members say; empty for visitors. */
   talk: TalkState
+  /** Operations that wait for an editor's yes. */
+  proposals: ProposalsState
+  /** What the last accepting here came to. */
+  outcome: Outcome | null
+  /** Suggest mode: edits of mine that nobody else sees yet. */
+  draft: DraftState
 }
 
 /** Key of the stops without a day in `stopIds`. */
@@ -222,5 +233,8 @@ export function initialState(): RoomState {
     pendingIds: new Set(),
     undo: { canUndo: false, canRedo: false },
     talk: emptyTalk(),
+    proposals: NO_PROPOSALS,
+    outcome: null,
+    draft: NO_DRAFT,
   }
 }

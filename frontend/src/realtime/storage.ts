@@ -8,8 +8,10 @@
  */
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
 import { type AccessRole, type Snapshot, VERSION } from '../protocol.gen'
+import { clearDrafts } from './draftStorage'
 import type { Pending } from './outbox'
 import type { Life } from './pages'
+import { clearUnsent } from './unsent'
 
 const DATABASE = 'tongyou'
 /** Raised when the layout below changes; older copies are thrown away with their rooms' caches. */
@@ -155,6 +157,8 @@ async function openDatabase(): Promise<IDBPDatabase<Schema>> {
 
 /** Forget everything of every account on this device: for signing out. */
 export async function clearDevice(): Promise<void> {
+  clearDrafts()
+  clearUnsent()
   try {
     const db = await openDatabase()
     await Promise.all([db.clear('rooms'), db.clear('pending')])

@@ -47,6 +47,20 @@ export class UndoStack {
     this.undone = []
   }
 
+  /** An event that somebody else thought of, accepted here: as one's own, the last thing done. */
+  adopt(opId: string, seq: number): void {
+    this.done.push({ opId, op: { kind: 'undo', seq }, seq, wanted: false })
+    if (this.done.length > MAX_DEPTH) this.done.shift()
+    this.undone = []
+  }
+
+  /** Take back these events, newest first, as far as they are still to be taken back. */
+  revert(seqs: readonly number[]): boolean {
+    const steps = this.done.filter((step) => step.seq !== null && seqs.includes(step.seq))
+    for (const step of steps.reverse()) this.takeBack(step, 'undone')
+    return steps.length > 0
+  }
+
   /** An own operation became event `seq`; `changed` false: it changed nothing. */
   confirmed(opId: string, seq: number, changed: boolean): void {
     const undo = this.running.get(opId)

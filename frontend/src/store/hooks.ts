@@ -8,6 +8,8 @@ import { createContext, useContext, useEffect } from 'react'
 import { useStore } from 'zustand'
 import { useShallow } from 'zustand/react/shallow'
 import type { Day, Member, Pointer, RecordType, Stop, Trip } from '../protocol.gen'
+import type { DraftState } from '../realtime/draft'
+import type { ProposalsState, ShownProposal } from '../realtime/proposals'
 import type { RoomClient } from '../realtime/roomClient'
 import {
   type AnswerStream, type Conflict, type Connection, type Failure, type Glow, IDEAS, type ListKey, type Me, NO_IDS, NO_LIST,
@@ -38,9 +40,19 @@ export const useMe = (): Me => useRoomState((state) => state.me)
 export const useConnection = (): Connection => useRoomState((state) => state.connection)
 
 export const useCanEdit = (): boolean => useRoomState(canEdit)
+/** Whatever the mode: for what cannot be suggested, and for deciding about suggestions. */
+export const useIsEditor = (): boolean => useRoomState(isEditor)
+/** Edits become suggestions. */
+export const useSuggesting = (): boolean => useRoomState((state) => state.draft.on)
 export const useIsOwner = (): boolean => useRoomState((state) => state.me.role === 'owner')
 
+/** May change the trip, or suggests changes to it. */
 export function canEdit(state: RoomState): boolean {
+  return isEditor(state) || (state.me.role === 'viewer' && state.draft.on)
+}
+
+/** May change the trip: decides about proposals. */
+export function isEditor(state: RoomState): boolean {
   return state.me.role === 'owner' || state.me.role === 'editor'
 }
 
@@ -81,7 +93,9 @@ export const useEditors = (t: RecordType, id: string, field?: string): readonly 
     useShallow((state) =>
       state.people.filter((person) => person.tabs.some((tab) => {
         const focus = tab.editing
-        return tab.session !== state.me.session && focus?.t === t && focus.id === id && (field === undefined || focus.field === field)
+        // Who writes a comment on a record does not have the record in hand.
+        const holds = field === undefined ? focus?.field !== 'comment' : focus?.field === field
+        return tab.session !== state.me.session && focus?.t === t && focus.id === id && holds
       })),
     ),
   )
@@ -131,6 +145,7 @@ export const useThreadTotals = (record: RecordRef): ThreadTotals | null =>
 export const useOpenThreads = (): number =>
   useRoomState((state) => [...state.talk.threads.values()].reduce((sum, each) => sum + each.open, 0))
 export const useUnread = (): number => useRoomState((state) => state.talk.unread)
+export const useFreshComments = (): boolean => useRoomState((state) => state.talk.freshComments)
 /** Up to which seq each member has read. */
 export const useReads = (): ReadonlyMap<string, number> => useRoomState((state) => state.talk.reads)
 /** Own posts that were refused, in the order of trying. */
@@ -153,3 +168,16 @@ export function useAnswerText(id: string): AnswerStream | null {
   const underWay = status === 'queued' || status === 'streaming'
   return underWay && stream !== null ? stream : { status, position: 0, text: message.text, reasoning }
 }
+
+// --- proposals ------------------------------------------------------------------------------
+
+export const useProposals = (): ProposalsState => useRoomState((state) => state.proposals)
+/** A proposal, also one that was decided long ago: it is asked for when it is not known. */
+export function useProposal(id: string | null): ShownProposal | null {
+  const client = useRoomClient()
+  useEffect(() => {
+    if (id !== null) client.review.proposals.want(id)
+  }, [client, id])
+  return useRoomState((state) => (id === null ? null : (state.proposals.byId.get(id) ?? null)))
+}
+export const useDraft = (): DraftState => useRoomState((state) => state.draft)

@@ -9,3 +9,6 @@ export type {
 export type {
   Conflict, Connection, ConnectionState, Failure, Glow, Me, PersonGroup, RoomState, UndoState,
 } from '../realtime/state'
+export type { DraftPiece, DraftState } from '../realtime/draft'
+export type { ProposalsState, ShownPiece, ShownProposal } from '../realtime/proposals'
+export type { Outcome } from '../realtime/review'

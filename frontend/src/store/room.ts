@@ -8,6 +8,7 @@ import { createStore, type StoreApi } from 'zustand/vanilla'
 import { api } from '../api'
 import { browserSurroundings, openWebSocket, socketUrl } from '../realtime/browser'
 import { systemClock } from '../realtime/clock'
+import { sessionDrafts } from '../realtime/draftStorage'
 import { newClientId } from '../realtime/ids'
 import { RoomClient, type RoomClientOptions } from '../realtime/roomClient'
 import { initialState, type RoomState } from '../realtime/state'
@@ -45,6 +46,8 @@ export function openRoom(options: RoomOptions): Room {
     surroundings,
     storage: options.storage ?? new IndexedDbStorage({ tripId, userId, owner: clientId, life: pageLife() }),
     talk: options.talk ?? { messages: (query) => api.messages(tripId, query), threads: () => api.threads(tripId) },
+    proposals: options.proposals ?? ((ids) => api.proposals(tripId, ids)),
+    drafts: options.drafts ?? sessionDrafts(tripId, userId),
     tripId,
     userId,
     clientId,

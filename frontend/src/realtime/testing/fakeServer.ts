@@ -11,10 +11,13 @@ import { TripDocument } from '../document'
 import { predict } from '../predict'
 import { type AnyRecord, keyOf, same, valueOf } from '../records'
 import type { WebSocketLike } from '../socket'
+import { FakeProposals, isDecision } from './fakeProposals'
+import { FakeTalk, isTalk } from './fakeTalk'
 
 interface Refusal {
   code: string
   retryable: boolean
+  details?: Record<string, unknown>
 }
 
 export class FakeServer {
@@ -32,6 +35,8 @@ export class FakeServer {
   readonly received: ClientMessage[] = []
   readonly sockets = new Set<FakeSocket>()
   connects = 0
+  readonly proposals = new FakeProposals(this)
+  readonly talk = new FakeTalk(this)
   /** Connections fail while true. */
   down = false
   private document = new TripDocument()
@@ -73,6 +78,8 @@ export class FakeServer {
 
   /** Commit an operation as `actor` and tell everybody. Throws a refusal's code. */
   apply(actor: string, op: Operation, opId = `srv-${this.seq + 1}-${actor}`, base = this.seq): RoomEvent {
+    if (isDecision(op)) return this.proposals.apply(actor, op, opId, base)
+    if (isTalk(op)) return this.talk.apply(actor, op, opId)
     const undone = op.kind === 'undo' ? this.log.find((event) => event.seq === op.seq) : undefined
     const changes = op.kind === 'undo' ? this.invert(undone, actor) : this.decide(op, actor)
     const event: RoomEvent = {
@@ -100,6 +107,9 @@ export class FakeServer {
       case 'presence':
         from.person = { ...from.person, looking: message.looking ?? null, editing: message.editing ?? null, typing: message.typing ?? false }
         this.broadcast({ t: 'people', put: [from.person] })
+        break
+      case 'read':
+        this.talk.read(from.user, message.seq)
         break
       case 'cursor': {
         const { t: _, ...pointer } = message
@@ -155,7 +165,7 @@ export class FakeServer {
     }
   }
 
-  private commit(event: RoomEvent): void {
+  commit(event: RoomEvent): void {
     this.seq = event.seq
     this.log.push(structuredClone(event))
     this.done.set(event.op_id, event.seq)
@@ -168,7 +178,7 @@ export class FakeServer {
     this.broadcast({ t: 'events', epoch: this.epoch, events: [event] })
   }
 
-  private decide(op: Operation, actor: string): Change[] {
+  decide(op: Operation, actor: string): Change[] {
     const { document } = this
     if (op.kind === 'stop.add' && document.stop(op.id) !== null) throw new Error('exists')
     if ((op.kind === 'stop.add' || op.kind === 'stop.move') && op.day != null) this.needLive(document.day(op.day))

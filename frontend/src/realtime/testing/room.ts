@@ -1,5 +1,6 @@
 /** A small trip, and a room client joined to a fake server, for tests. */
 import { DEFAULTS, type Day, type Snapshot, type Stop } from '../../protocol.gen'
+import { type DraftStorage, noDraftStorage } from '../draft'
 import type { Conflict, RoomState } from '../state'
 import { initialState } from '../state'
 import { noStorage, type RoomStorage } from '../storage'
@@ -47,7 +48,7 @@ export function makeServer(chance?: () => number): { clock: FakeClock; server: F
 export async function enter(
   server: FakeServer,
   user: string,
-  options: { storage?: RoomStorage; surroundings?: FakeSurroundings; settleMs?: number } = {},
+  options: { storage?: RoomStorage; drafts?: DraftStorage; surroundings?: FakeSurroundings; settleMs?: number } = {},
 ): Promise<TestRoom> {
   const surroundings = options.surroundings ?? new FakeSurroundings()
   const open = server.opener(user)
@@ -68,6 +69,8 @@ export async function enter(
     tripId: 'trip', userId: user, url: 'ws://test', clock: server.clock, surroundings,
     openSocket: (url) => (socket = open(url) as FakeSocket),
     storage: options.storage ?? noStorage,
+    drafts: options.drafts ?? noDraftStorage,
+    proposals: async (ids) => server.proposals.read(ids),
     onUpdate: (update) => {
       room.updates.push(update)
       room.state = { ...room.state, ...update }

@@ -1,0 +1,131 @@
+/**
+ * Proposing and deciding, as one part of the room client: the proposals of the room, and the draft
+ * of suggest mode.
+ *
+ * Owns the way from the draft to a proposal and what becomes of an own decision. Everything that is
+ * sent goes through `submit`, the ordinary outbox. Called by `RoomClient` and by what users do.
+ */
+import type { OpenProposal, Operation, RoomEvent } from '../protocol.gen'
+import { Draft, type DraftStorage, isProposable, type Canvas } from './draft'
+import { newId } from './ids'
+import type { Pending } from './outbox'
+import { ProposalBook, type ProposalOptions } from './proposals'
+
+/** What accepting came to, for whoever accepted here. */
+export interface Outcome {
+  opId: string
+  proposal: string
+  /** The events that the pieces became. */
+  seqs: readonly number[]
+  /** Pieces that were meant and did not fit any more. */
+  stale: number
+}
+
+export interface ReviewOptions extends ProposalOptions {
+  canvas: Canvas
+  storage: DraftStorage
+  me(): string | null
+  /** Send an operation, whatever the mode. */
+  submit(op: Operation): string
+  /** Take back own events, newest first. */
+  revert(seqs: readonly number[]): unknown
+  /** The draft cannot take this operation in. */
+  onFull(op: Operation): void
+}
+
+export class Review {
+  readonly proposals: ProposalBook
+  readonly draft: Draft
+  private outcome: Outcome | null = null
+  /** Own accepting that is under way: the events that came of it so far. */
+  private accepting = new Map<string, number[]>()
+
+  constructor(private readonly options: ReviewOptions) {
+    this.proposals = new ProposalBook(options)
+    this.draft = new Draft(options)
+  }
+
+  lastOutcome(): Outcome | null {
+    return this.outcome
+  }
+
+  // --- what the user does -------------------------------------------------------------------
+
+  /** Edits become suggestions, or changes again. A draft that was not sent stays. */
+  suggest(on: boolean): void {
+    this.draft.turn(on)
+  }
+
+  /** In suggest mode: take the operation into the draft. True when it is dealt with. */
+  divert(op: Operation): boolean {
+    if (!this.draft.isOn || !isProposable(op)) return false
+    if (!this.draft.add(op)) this.options.onFull(op)
+    return true
+  }
+
+  /** Propose the draft. False: nothing of it is left to propose. */
+  send(note: string): boolean {
+    const ops = this.draft.ready()
+    if (ops.length === 0) return false
+    const opId = this.options.submit({ kind: 'proposal.open', id: newId(), ops, note: note.trim() })
+    this.draft.sent(opId)
+    return true
+  }
+
+  accept(id: string, pieces: readonly number[] | null = null): void {
+    const opId = this.options.submit({ kind: 'proposal.accept', id, pieces: pieces === null ? null : [...pieces] })
+    this.accepting.set(opId, [])
+  }
+
+  decline(id: string, pieces: readonly number[] | null = null): void {
+    this.options.submit({ kind: 'proposal.decline', id, pieces: pieces === null ? null : [...pieces] })
+  }
+
+  /** Take back what accepting did. */
+  revert(outcome: Outcome): void {
+    this.options.revert(outcome.seqs)
+  }
+
+  // --- what the room says -------------------------------------------------------------------
+
+  joined(member: boolean, missed: boolean): void {
+    this.proposals.joined(member, missed)
+    this.draft.touch()
+  }
+
+  /** Every event, after it was applied to the trip. */
+  apply(event: RoomEvent): void {
+    const before = this.proposals.state().byId
+    this.proposals.apply(event)
+    if (event.changes.length > 0) this.draft.touch()
+    if (event.kind === 'proposal.open') this.draft.confirmed(event.op_id)
+    if (event.suggested != null) this.accepting.get(acceptOf(event))?.push(event.seq)
+    const seqs = this.accepting.get(event.op_id)
+    if (seqs === undefined) return
+    this.accepting.delete(event.op_id)
+    const id = event.talk?.find((change) => change.t === 'proposal')?.id ?? ''
+    const stale = (pieces: ReturnType<ProposalBook['state']>['byId']) => pieces.get(id)?.pieces.filter((piece) => piece.status === 'stale').length ?? 0
+    this.outcome = { opId: event.op_id, proposal: id, seqs, stale: Math.max(0, stale(this.proposals.state().byId) - stale(before)) }
+  }
+
+  /** Whether the event came of an accepting that was made here, so that it is one's own to undo. */
+  isOwn(event: RoomEvent): boolean {
+    return event.suggested != null && this.accepting.has(acceptOf(event))
+  }
+
+  /** Refused for good. True: the draft has it back, nobody needs to decide about it. */
+  rejected(pending: Pending, code: string, details: Record<string, unknown>): boolean {
+    this.accepting.delete(pending.opId)
+    if (pending.op.kind !== 'proposal.open') return false
+    const piece = Number(details['piece'])
+    this.draft.rejected(pending.opId, (pending.op as OpenProposal).ops, code, Number.isInteger(piece) ? piece : null)
+    return true
+  }
+
+  stop(): void {
+    this.proposals.stop()
+  }
+}
+
+/** Accepted pieces carry the accepting operation's id with a number behind it. */
+const acceptOf = (event: RoomEvent): string => event.op_id.replace(/:\d+$/, '')
