@@ -20,7 +20,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,6 +30,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import RequestHandler
 
 from domain.accounts import Limits
+from domain.answers import AskLimits
 from domain.events import Committed
 from handlers import make_application
 from handlers.demo import load_sample
@@ -37,6 +38,11 @@ from handlers.deps import Deps, Features, utc_now
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.sessions import SessionCache
+from realtime.assistant.answering import Budgets
+from realtime.assistant.completions import Timeouts
+from realtime.assistant.openai_client import OpenAICompletions
+from realtime.assistant.queueing import Bounds
+from realtime.assistant.runner import Assistant
 from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
@@ -75,6 +81,17 @@ class Settings:
     trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
     tile_url: str = ""
     tile_attribution: str = ""
+    ai_api_key: str = field(default="", repr=False)
+    ai_base_url: str = "https://api.deepseek.com"
+    ai_model: str = "deepseek-chat"
+    ai_first_token_seconds: int = 30
+    ai_silence_seconds: int = 30
+    ai_total_seconds: int = 300
+    ai_max_tokens: int = 4096
+    ai_context_tokens: int = 16_000
+    ai_streams: int = 500
+    ai_streams_per_user: int = 2
+    ai_streams_per_trip: int = 2
     drain_seconds: int = 20
     throttle_factor: int = 1
     log_level: str = "INFO"
@@ -83,12 +100,12 @@ class Settings:
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """Settings from variables named like the fields, in capitals. Raises `SettingsError`."""
         values: dict[str, Any] = {}
-        for field in fields(cls):
-            name = field.name.upper()
+        for each in fields(cls):
+            name = each.name.upper()
             text = environment.get(name, "").strip()
             if not text:
                 continue
-            values[field.name] = _number(name, text) if isinstance(field.default, int) else text
+            values[each.name] = _number(name, text) if isinstance(each.default, int) else text
         settings = cls(**values)
         if not settings.database_url:
             path = (ROOT / settings.data_dir / "tongyou.db").resolve()
@@ -111,6 +128,9 @@ class Settings:
         }
         limits |= {"max_connections": (1, 1_000_000), "max_connections_per_user": (1, 1_000_000)}
         limits |= {"frames_per_second": (1, 1_000_000), "throttle_factor": (1, 1_000_000)}
+        limits |= {f"ai_{name}_seconds": (1, 3_600) for name in ("first_token", "silence", "total")}
+        limits |= {f"ai_{name}": (256, 10_000_000) for name in ("max_tokens", "context_tokens")}
+        limits |= {f"ai_streams{name}": (1, 100_000) for name in ("", "_per_user", "_per_trip")}
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
                 raise SettingsError(f"{name.upper()} must be from {low} to {high}")
@@ -122,6 +142,8 @@ class Settings:
             raise SettingsError("DATABASE_URL must start with sqlite:/// or mysql+pymysql://")
         if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
             raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
+        if not self.ai_base_url.startswith(("http://", "https://")):
+            raise SettingsError("AI_BASE_URL must start with http:// or https://")
         if self.log_level.upper() not in logging.getLevelNamesMapping():
             raise SettingsError(f"LOG_LEVEL {self.log_level!r} is not one of DEBUG, INFO, WARNING, ERROR")
 
@@ -210,6 +232,9 @@ class Server:
         self._publisher = Publisher(self._hub, broker)
         await self._hub.start()
         stack.push_async_callback(self._hub.aclose)
+        self._assistant = _assistant(settings, self._hub, run)
+        await self._assistant.start()
+        stack.push_async_callback(self._assistant.aclose)
         self._listen(run, hashing)
 
     def _listen(self, run: Runner, hashing: ThreadPoolExecutor) -> None:
@@ -220,12 +245,18 @@ class Server:
             hasher=Argon2Hasher(hashing),
             revoke=self._hub.revoke,
             hub=self._hub,
+            assistant=self._assistant,
             sessions=self._sessions,
             dist=ROOT / "frontend" / "dist",
             sample=load_sample(),
             checks={"process": self._is_ready},
             limits=Limits().times(settings.throttle_factor),
-            features=Features(tile_url=settings.tile_url, tile_attribution=settings.tile_attribution),
+            features=Features(
+                assistant=bool(self._assistant.model),
+                assistant_model=self._assistant.model,
+                tile_url=settings.tile_url,
+                tile_attribution=settings.tile_attribution,
+            ),
             trusted_proxies=trusted,
             log_request=_log_request,
         )
@@ -245,12 +276,14 @@ class Server:
         self.stopping.set()
 
     async def _drain(self) -> None:
-        """Not ready, no new connections, lanes finish, sockets leave; within `drain_seconds`."""
+        """Not ready, no new connections, answers end (members see it), lanes finish, sockets leave;
+        within `drain_seconds`."""
         self.ready = False
         log.info("draining")
         self._http.stop()
-        await self._hub.drain(self.settings.drain_seconds * 0.7)
-        await self._runner.drain(self.settings.drain_seconds * 0.3)
+        await self._assistant.drain(self.settings.drain_seconds * 0.25)
+        await self._hub.drain(self.settings.drain_seconds * 0.5)
+        await self._runner.drain(self.settings.drain_seconds * 0.25)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 await self._http.close_all_connections()
@@ -260,6 +293,27 @@ def _bus(settings: Settings) -> tuple[Broker, PresenceStore]:
     if settings.redis_url:
         return RedisBroker(settings.redis_url), RedisPresenceStore(settings.redis_url)
     return MemoryBroker(), MemoryPresenceStore()
+
+
+def _assistant(settings: Settings, hub: Hub, run: Runner) -> Assistant:
+    """Off without a key; `none` is the key of local servers that want none."""
+    key = settings.ai_api_key
+    completions = None
+    if key:
+        completions = OpenAICompletions(settings.ai_base_url, "" if key == "none" else key, settings.ai_model)
+    bounds = Bounds(settings.ai_streams, settings.ai_streams_per_user, settings.ai_streams_per_trip)
+    return Assistant(
+        hub,
+        run,
+        completions,
+        bounds=bounds,
+        # So many may wait behind those that are answered, over all processes.
+        asked=AskLimits(max(5, 2 * bounds.of_user), max(10, 4 * bounds.of_trip)),
+        budgets=Budgets(settings.ai_max_tokens, settings.ai_context_tokens),
+        timeouts=Timeouts(
+            settings.ai_first_token_seconds, settings.ai_silence_seconds, settings.ai_total_seconds
+        ),
+    )
 
 
 def _address(settings: Settings, sockets: list[socket.socket]) -> str:

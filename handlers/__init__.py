@@ -12,6 +12,7 @@ import msgspec
 from tornado.web import Application
 
 from handlers import (
+    assistant,
     auth,
     demo,
     health,
@@ -27,6 +28,7 @@ from handlers import (
 )
 from handlers.deps import Deps
 from handlers.routes import Route
+from handlers.sse import Compression
 
 ROUTES: list[Route] = [
     *me.routes,
@@ -37,6 +39,7 @@ ROUTES: list[Route] = [
     *invites.routes,
     *history.routes,
     *talk.routes,
+    *assistant.routes,
     *openapi.routes,
     *health.routes,
 ]
@@ -55,10 +58,9 @@ def make_application(deps: Deps) -> Application:
     rules += pages.rules(deps)
     settings: dict[str, Any] = {
         "xsrf_cookies": True,
-        "compress_response": True,
         "default_handler_class": pages.NotFoundHandler,
         "default_handler_args": {"deps": deps},
     }
     if deps.log_request is not None:
         settings["log_function"] = deps.log_request
-    return Application(rules, **settings)
+    return Application(rules, transforms=[Compression], **settings)

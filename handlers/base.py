@@ -105,7 +105,7 @@ class BaseHandler(RequestHandler):
         if isinstance(error, DomainError):
             status_code = status_of(error)
             self.set_status(status_code)
-            if status_code in (429, 503):
+            if error.retryable and status_code in (429, 503):
                 self.set_header("Retry-After", str(error.details.get("retry_after", DEFAULT_RETRY_AFTER)))
             self._finish_error(envelope_of(error))
         else:

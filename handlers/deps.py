@@ -22,6 +22,7 @@ from realtime.hub import Hub
 
 if TYPE_CHECKING:
     from handlers.sessions import SessionCache
+    from realtime.assistant.runner import Assistant
 
 
 class Hasher(Protocol):
@@ -56,6 +57,7 @@ class Features:
     """What this installation offers; the SPA hides the rest."""
 
     assistant: bool = False
+    assistant_model: str = ""
     demo: bool = True
     guests: bool = True
     registration: bool = True
@@ -67,8 +69,8 @@ class Features:
 class Deps:
     """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo.
 
-    `hub` None: no room socket (tests of REST alone). `allowed_origins`: origins besides the
-    request's own host that may open a socket.
+    `hub` None: no room socket (tests of REST alone); `assistant` None: it is off. `allowed_origins`:
+    origins besides the request's own host that may open a socket.
     """
 
     run: Run
@@ -77,6 +79,7 @@ class Deps:
     sessions: SessionCache
     dist: Path
     hub: Hub | None = None
+    assistant: Assistant | None = None
     allowed_origins: frozenset[str] = frozenset()
     sample: Sample | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)

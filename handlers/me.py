@@ -37,6 +37,7 @@ class FeatureFlags(msgspec.Struct, frozen=True):
     """What this installation offers. `tile_url` null: the built-in map."""
 
     assistant: bool
+    assistant_model: str
     demo: bool
     guests: bool
     registration: bool
@@ -73,6 +74,7 @@ class MeHandler(ApiHandler):
         features = self.deps.features
         flags = FeatureFlags(
             assistant=features.assistant,
+            assistant_model=features.assistant_model,
             demo=features.demo and self.deps.sample is not None,
             guests=features.guests,
             registration=features.registration,

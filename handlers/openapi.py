@@ -21,6 +21,8 @@ from realtime.protocol import OpId
 
 _REF = "#/components/schemas/{name}"
 _UNSAFE = ("POST", "PATCH", "DELETE")
+_TEXT = {"type": "string"}
+_EVENTS = "With `Accept: text/event-stream`: events `open`, `delta` (each a `Stream`), `end`"
 _DESCRIPTION = """REST surface of Tongyou. Errors are `{"error": {code, message, retryable, details}}`.
 Unsafe methods need the header `X-XSRFToken` with the value of the cookie `_xsrf`, which
 `GET /api/me` sets. Attempts to sign in, registrations, guests, samples and new trips are limited in
@@ -78,6 +80,8 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
         parameters.append(
             {"name": "Idempotency-Key", "in": "header", "required": False, "schema": known[_key(OpId)]}
         )
+    if endpoint.events:
+        parameters.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": _TEXT})
     schemes: dict[str, list[str]] = {}
     if endpoint.signed_in:
         schemes["session"] = []
@@ -103,6 +107,9 @@ def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str
             "content": _json(known[_key(endpoint.response)]),
         }
     }
+    if endpoint.events:
+        streamed = responses.setdefault("200", {"description": _EVENTS, "content": {}})
+        streamed["content"]["text/event-stream"] = {"schema": _TEXT}
     for status, kind in endpoint.other.items():
         responses[str(status)] = {"description": endpoint.summary, "content": _json(known[_key(kind)])}
     for status in sorted(all_errors(verb, endpoint)):

@@ -23,7 +23,8 @@ class Endpoint:
     """One verb of a route. `errors` are the statuses that are part of its contract.
 
     `signed_in`: answers 401 to everybody else. `op_id`: takes an Idempotency-Key header.
-    `other`: statuses that answer with something else than the error envelope.
+    `other`: statuses that answer with something else than the error envelope. `events`: with
+    `Accept: text/event-stream` it answers 200 and a stream of events, resumed by `Last-Event-ID`.
     """
 
     summary: str
@@ -35,6 +36,7 @@ class Endpoint:
     signed_in: bool = True
     op_id: bool = False
     other: Mapping[int, Any] = field(default_factory=dict)
+    events: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,246 @@
+"""A growing answer: its text so far, and the readers who stand somewhere in it.
+
+Owns offsets (code points, of text and reasoning apart), the coalescing of pieces, and the promise
+that a reader gets every character once, however slowly it reads: it keeps a place, not a queue, and
+catches up from the text itself. Knows no upstream, socket or database. Called by the rest of
+`realtime.assistant`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections.abc import Callable
+
+from domain.answers import FINAL
+from domain.talk import AnswerStatus
+from realtime.protocol import AnswerEnded, Stream
+
+
+class Tape:
+    """A text that only grows, readable from any offset without copying the rest."""
+
+    __slots__ = ("_parts", "_starts", "length")
+
+    def __init__(self, text: str = "") -> None:
+        self._parts: list[str] = []
+        self._starts: list[int] = []
+        self.length = 0
+        self.append(text)
+
+    def append(self, text: str) -> None:
+        if text:
+            self._parts.append(text)
+            self._starts.append(self.length)
+            self.length += len(text)
+
+    def after(self, offset: int) -> str:
+        """Everything from this offset on."""
+        if offset >= self.length:
+            return ""
+        index = bisect_right(self._starts, offset) - 1
+        first = self._parts[index][offset - self._starts[index] :]
+        return first if index + 1 == len(self._parts) else first + "".join(self._parts[index + 1 :])
+
+    @property
+    def text(self) -> str:
+        if len(self._parts) > 1:
+            self._parts, self._starts = ["".join(self._parts)], [0]
+        return self._parts[0] if self._parts else ""
+
+
+class Halves:
+    """Joins the halves of an emoji that came in two pieces, which no encoder would take apart."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = ""
+
+    def feed(self, text: str) -> str:
+        """The well-formed part of what has come; half an emoji at its end waits for the other."""
+        text = self._held + text
+        self._held = ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._held = text[:-1], text[-1]
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return text
+
+    def rest(self) -> str:
+        """What still waits, as a replacement character."""
+        held, self._held = self._held, ""
+        return "\ufffd" if held else ""
+
+
+class Growing:
+    """One answer as this process knows it: the original where it is made, else a copy.
+
+    `write` gathers what comes within `pause` seconds of the last piece and hands it on as one: to
+    `on_piece`, and to the readers. `ended` is set last, and once.
+    """
+
+    def __init__(self, answer: str, pause: float = 0.0, status: AnswerStatus = "queued") -> None:
+        self.answer = answer
+        self.status: AnswerStatus = status
+        self.position = 0
+        self.text = Tape()
+        self.reasoning = Tape()
+        self.ended: AnswerEnded | None = None
+        self.written = 0
+        self.thought = 0
+        """Characters given to `write` so far, those that wait to be handed on included."""
+        self.over = False
+        """The answer has ended, though how is not known here yet: the database says it."""
+        self.on_piece: Callable[[Stream], None] | None = None
+        self.readers: set[Reader] = set()
+        self._pause = pause
+        self._pending: tuple[list[str], list[str]] = ([], [])
+        self._halves = (Halves(), Halves())
+        self._told = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # --- where it is made -------------------------------------------------------------------
+
+    def write(self, text: str = "", reasoning: str = "") -> None:
+        """A few more characters."""
+        self.written += len(text)
+        self.thought += len(reasoning)
+        for pending, halves, more in zip(self._pending, self._halves, (text, reasoning), strict=True):
+            if more and (whole := halves.feed(more)):
+                pending.append(whole)
+        self._soon()
+
+    def turn(self, status: AnswerStatus, position: int = 0) -> None:
+        """The status, or the place in the queue, has changed; told at once."""
+        self.status, self.position = status, position
+        self.flush(even_empty=True)
+
+    def _soon(self) -> None:
+        if self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        wait = self._told + self._pause - loop.time()
+        if wait <= 0:
+            self.flush()
+        else:
+            self._timer = loop.call_later(wait, self.flush)
+
+    def flush(self, even_empty: bool = False) -> None:
+        """Hand on what has gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at, reasoning_at = self.text.length, self.reasoning.length
+        for tape, pending in zip((self.text, self.reasoning), self._pending, strict=True):
+            tape.append("".join(pending))
+            pending.clear()
+        if not even_empty and (at, reasoning_at) == (self.text.length, self.reasoning.length):
+            return
+        self._told = asyncio.get_running_loop().time()
+        if self.on_piece is not None:
+            self.on_piece(self.piece(at, reasoning_at))
+        self.wake()
+
+    def close(self) -> None:
+        """Nothing more is written; what is left over is handed on."""
+        for pending, halves in zip(self._pending, self._halves, strict=True):
+            pending.append(halves.rest())
+        self.flush()
+
+    # --- where it is copied -----------------------------------------------------------------
+
+    def take(self, piece: Stream) -> bool:
+        """A piece from the process that makes the answer. False: something before it is missing."""
+        whole = piece.at <= self.text.length and piece.reasoning_at <= self.reasoning.length
+        if whole:
+            self.text.append(piece.text[self.text.length - piece.at :])
+            self.reasoning.append(piece.reasoning[self.reasoning.length - piece.reasoning_at :])
+        if piece.status in FINAL:
+            self.over = True
+        else:
+            self.status, self.position = piece.status, piece.position
+        self.wake()
+        return whole
+
+    def catch_up(self, status: AnswerStatus, text: str, reasoning: str) -> None:
+        """The answer as it is stored, which may be behind."""
+        if status not in FINAL and self.status != "streaming":
+            self.status = status
+        self.text.append(text[self.text.length :])
+        self.reasoning.append(reasoning[self.reasoning.length :])
+        self.wake()
+
+    # --- both -------------------------------------------------------------------------------
+
+    def end(self, ended: AnswerEnded) -> None:
+        """It is finished, durably."""
+        if self.ended is None:
+            self.status, self.position = ended.status, 0
+            self.ended = ended
+            self.wake()
+
+    def piece(self, at: int, reasoning_at: int) -> Stream:
+        """What comes after these offsets. `Stream` leaves out what is empty."""
+        text, reasoning = self.text.after(at), self.reasoning.after(reasoning_at)
+        return Stream(self.answer, self.status, at, text, reasoning_at, reasoning, self.position)
+
+    def whole(self) -> Stream:
+        """Everything so far."""
+        return self.piece(0, 0)
+
+    def wake(self) -> None:
+        """Let every reader look."""
+        for reader in self.readers:
+            reader.changed.set()
+
+
+class Reader:
+    """A place in a growing answer. `text_at` and `reasoning_at` are what the reader has."""
+
+    def __init__(self, growing: Growing, text_at: int = 0, reasoning_at: int = 0) -> None:
+        self.growing = growing
+        self.text_at = text_at
+        self.reasoning_at = reasoning_at
+        self.changed = asyncio.Event()
+        self.changed.set()
+        self._told: tuple[AnswerStatus, int] | None = None
+        growing.readers.add(self)
+
+    async def next(self, within: float) -> Stream | AnswerEnded | None:
+        """The next piece, after all of them the end; None when `within` seconds bring nothing, or
+        the database has to be asked how it ended (`Growing.over`)."""
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    await self.changed.wait()
+                    self.changed.clear()
+                    if (found := self._look()) is not None:
+                        return found
+                    if self.growing.over:
+                        return None
+        except TimeoutError:
+            return None
+
+    def _look(self) -> Stream | AnswerEnded | None:
+        growing = self.growing
+        piece = growing.piece(self.text_at, self.reasoning_at)
+        told = (piece.status, piece.position)
+        if not (piece.text or piece.reasoning):
+            if growing.ended is not None:
+                return growing.ended
+            if told == self._told:
+                return None
+        self._told = told
+        self.text_at += len(piece.text)
+        self.reasoning_at += len(piece.reasoning)
+        if growing.ended is not None or growing.over:
+            self.changed.set()
+        return piece
+
+    def leave(self) -> None:
+        """Reads no more."""
+        self.growing.readers.discard(self)
+        self.changed.set()
