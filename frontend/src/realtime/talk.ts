@@ -43,6 +43,7 @@ export interface TalkOptions {
   onChange(): void
 }
 
+export type MessageListener = (message: TalkMessage) => void
 export type ProposalListener = (change: TalkChange, event: RoomEvent) => void
 
 /** What is loaded of one list: everything from seq `from` on. */
@@ -62,6 +63,7 @@ export class TalkStore {
   private readonly streams: Streams
   private readonly threads: ThreadCounts
   private readonly proposalListeners = new Set<ProposalListener>()
+  private readonly messageListeners = new Set<MessageListener>()
   private readonly resetListeners = new Set<() => void>()
   private pending: readonly Pending[] = []
   private pendingKey = ''
@@ -69,7 +71,9 @@ export class TalkStore {
   private recent: TalkChange[] = []
   private requests = 0
   private unread = 0
-  private seq = 0
+  private freshComments = false
+  /** Seen, though the read mark may not have moved past them. */
+  private readonly seenIds = new Set<string>()
   /** Pages asked for before a reset are not used. */
   private generation = 0
   private member = false
@@ -87,7 +91,6 @@ export class TalkStore {
 
   /** Every event, in order, confirmed. */
   apply(event: RoomEvent): void {
-    this.seq = Math.max(this.seq, event.seq)
     for (const change of event.talk ?? []) {
       if (change.t === 'message') this.applyMessage(change)
       else for (const listener of this.proposalListeners) listener(change, event)
@@ -152,12 +155,27 @@ export class TalkStore {
     return false
   }
 
-  /** The user has really seen everything up to `seq`. */
-  seen(seq: number): void {
-    if (this.marks.seen(seq)) {
-      this.recount()
-      this.options.onChange()
+  /**
+   * The user has really seen these messages of a list, and with the chat's newest all of the chat.
+   * Comments move the read mark only as far as no message of the chat below is unseen.
+   */
+  see(key: ListKey, ids: readonly string[]): void {
+    let newest = 0
+    for (const id of ids) {
+      this.seenIds.add(id)
+      newest = Math.max(newest, this.confirmed.get(id)?.seq ?? 0)
     }
+    if (key !== 'chat') for (const { seq, channel } of this.unseen()) if (channel === 'chat') newest = Math.min(newest, seq - 1)
+    if (key === 'comments') this.freshComments = false
+    this.marks.seen(newest)
+    this.recount()
+    this.options.onChange()
+  }
+
+  /** Hear of every message as it is said. Returns how to stop. */
+  onMessage(listener: MessageListener): () => void {
+    this.messageListeners.add(listener)
+    return () => this.messageListeners.delete(listener)
   }
 
   /** Hear of every change of a proposal. Returns how to stop. */
@@ -172,15 +190,6 @@ export class TalkStore {
     return () => this.resetListeners.delete(listener)
   }
 
-  /** The newest message there is, by anybody, in the given list or in all. */
-  newestSeq(key?: ListKey): number {
-    let newest = 0
-    for (const message of this.confirmed.values()) {
-      if (message.seq > newest && (key === undefined || belongs(message, key))) newest = message.seq
-    }
-    return newest
-  }
-
   stop(): void {
     this.marks.stop()
     this.threads.stop()
@@ -191,7 +200,7 @@ export class TalkStore {
 
   /** The same object until something changes. */
   state(): TalkState {
-    const next = { ...this.told, reads: this.marks.map(), streams: this.streams.map(), threads: this.threads.map(), unread: this.unread }
+    const next = { ...this.told, reads: this.marks.map(), streams: this.streams.map(), threads: this.threads.map(), unread: this.unread, freshComments: this.freshComments }
     if (this.dirty.has('messages')) this.tellMessages(next)
     if (this.dirty.has('lists')) next.lists = this.tellLists(next)
     this.dirty.clear()
@@ -237,23 +246,24 @@ export class TalkStore {
     this.confirmed.set(change.id, message)
     this.touch()
     if (message.answer !== null && !isUnderWay(message)) this.streams.finish(message.id)
-    if (before === null && message.author !== this.options.me() && message.seq > this.marks.mine()) this.unread += 1
-    else if (message.deleted && before?.deleted === false) this.recount()
+    if (before === null && this.isUnseen(message)) {
+      this.unread += 1
+      if (message.channel === 'comment') this.freshComments = true
+    } else if (message.deleted && before?.deleted === false) this.recount()
+    if (change.new && before === null) for (const listener of this.messageListeners) listener(message)
+  }
+
+  private isUnseen({ id, seq, author, deleted }: TalkMessage): boolean {
+    return seq > this.marks.mine() && author !== this.options.me() && !deleted && !this.seenIds.has(id)
+  }
+
+  private unseen(): TalkMessage[] {
+    return [...this.confirmed.values()].filter((message) => this.isUnseen(message))
   }
 
   /** Less is unread: only what is known can be counted, the server said how much there was at most. */
   private recount(): void {
-    this.unread = Math.min(this.knownUnread(), this.unread)
-  }
-
-  private knownUnread(): number {
-    const me = this.options.me()
-    const mark = this.marks.mine()
-    let unread = 0
-    for (const message of this.confirmed.values()) {
-      if (message.seq > mark && message.author !== me && !message.deleted) unread += 1
-    }
-    return unread
+    this.unread = Math.min(this.unseen().length, this.unread)
   }
 
   // --- pages --------------------------------------------------------------------------------
@@ -307,7 +317,9 @@ export class TalkStore {
     for (const [user, seq] of Object.entries(page.reads)) this.marks.raise(user, seq)
     if (newest) {
       // Not all that is unread need be known here, and not all that is known need have been counted.
-      this.unread = this.marks.mine() >= this.newestSeq() ? 0 : Math.max(page.unread, this.knownUnread())
+      const known = this.unseen().length
+      this.unread = Math.max(page.unread, known)
+      if (page.unread > known) this.freshComments = true
     }
     this.touch()
     return true
@@ -326,6 +338,7 @@ export class TalkStore {
     this.threads.clear()
     this.marks.clear()
     this.unread = 0
+    this.freshComments = false
     const open = [...this.lists.keys()]
     this.lists.clear()
     // What is on the screen is asked for again; `open` waits until this is a member's room.

@@ -2,14 +2,15 @@ import * as M from "@radix-ui/react-dropdown-menu";
 import { Check, ChevronRight } from "lucide-react";
 import type { ReactElement, ReactNode } from "react";
 
-export function Menu({ trigger, children, align = "end", defaultOpen = false }: {
+export function Menu({ trigger, children, align = "end", defaultOpen = false, onOpenChange }: {
   trigger: ReactElement;
   children: ReactNode;
   align?: "start" | "end";
   defaultOpen?: boolean;
+  onOpenChange?: ((open: boolean) => void) | undefined;
 }) {
   return (
-    <M.Root modal={false} defaultOpen={defaultOpen}>
+    <M.Root modal={false} defaultOpen={defaultOpen} {...(onOpenChange ? { onOpenChange } : {})}>
       <M.Trigger asChild>{trigger}</M.Trigger>
       <M.Portal>
         <M.Content className="menu" align={align} sideOffset={4} collisionPadding={8}>

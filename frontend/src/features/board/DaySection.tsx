@@ -1,11 +1,11 @@
 import { useDroppable } from "@dnd-kit/core";
-import { ArrowDown, ArrowUp, MapPinned, MoreHorizontal, StickyNote, Trash2 } from "lucide-react";
+import { ArrowDown, ArrowUp, AtSign, MapPinned, MessageSquare, MoreHorizontal, StickyNote, Trash2 } from "lucide-react";
 import { memo } from "react";
 import { useTranslation } from "react-i18next";
 import { useShallow } from "zustand/react/shallow";
 import { formatDate } from "../../i18n/format";
 import { MAX_LENGTH } from "../../protocol.gen";
-import { useCanEdit, useDay, useGlow, useRoom, useRoomClient, useRoomState, useStopIds } from "../../store";
+import { useCanEdit, useDay, useGlow, useIsMember, useRoom, useRoomClient, useRoomState, useStopIds } from "../../store";
 import { IconButton } from "../../ui/Button";
 import { Editable } from "../../ui/Editable";
 import { Menu, MenuItem, MenuLine } from "../../ui/Menu";
@@ -14,6 +14,8 @@ import { Held } from "../presence/Held";
 import { RowFaces } from "../presence/RowFaces";
 import { sumCosts, useDayMark } from "../room/itinerary";
 import { useColorOf, useReporter } from "../room/presence";
+import { openThread } from "../talk/anchor";
+import { CommentButton } from "../talk/CommentButton";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
 import { AddStop } from "./AddStop";
@@ -49,7 +51,7 @@ export const DaySection = memo(function DaySection({ id }: { id: string }) {
 });
 
 function DayHead({ id }: { id: string }) {
-  const { t, language, costs } = useText();
+  const { t, language, costs, dayName } = useText();
   const day = useDay(id);
   const mark = useDayMark(id);
   const canEdit = useCanEdit();
@@ -80,6 +82,7 @@ function DayHead({ id }: { id: string }) {
         </p>
       </div>
       <RowFaces t="day" id={id} />
+      <CommentButton t="day" id={id} what={dayName(day, mark)} quiet />
       <DayMenu id={id} />
     </header>
   );
@@ -105,6 +108,7 @@ function DayNotes({ id }: { id: string }) {
           onCommit={(text) => client.submit({ kind: "day.set_fields", id, fields: { notes: text } })}
         />
       </Held>
+      {notes ? <CommentButton t="day" id={id} field="notes" what={t("day.notes")} quiet /> : null}
     </div>
   );
 }
@@ -113,6 +117,7 @@ function DayMenu({ id }: { id: string }) {
   const { t } = useTranslation();
   const mark = useDayMark(id);
   const canEdit = useCanEdit();
+  const member = useIsMember();
   const { client } = useRoom();
   const [before, twoBefore, after] = useRoomState(useShallow((s) => {
     const ids = s.days.map((day) => day.id);
@@ -126,6 +131,12 @@ function DayMenu({ id }: { id: string }) {
   return (
     <Menu trigger={<IconButton className="row-menu" label={t("day.menu", { n: mark.n })} tip={false}><MoreHorizontal size={18} aria-hidden /></IconButton>}>
       <MenuItem icon={<MapPinned size={16} />} onSelect={() => { view.setDay(id); view.setTab("map"); }}>{t("day.fit")}</MenuItem>
+      {member ? (
+        <>
+          <MenuItem icon={<MessageSquare size={16} />} onSelect={() => window.setTimeout(() => openThread({ t: "day", id }))}>{t("talk.comments")}</MenuItem>
+          <MenuItem icon={<AtSign size={16} />} onSelect={() => view.mention("day", id)}>{t("talk.mentionInChat")}</MenuItem>
+        </>
+      ) : null}
       {canEdit ? (
         <>
           <MenuItem icon={<StickyNote size={16} />} onSelect={() => window.setTimeout(() => view.add(`notes:${id}`))}>{t("day.addNotes")}</MenuItem>

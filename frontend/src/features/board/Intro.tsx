@@ -7,6 +7,7 @@ import { DatesButton } from "../room/TopBar";
 import { sumCosts } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
+import { CommentButton } from "../talk/CommentButton";
 import { usePhone } from "../../app/useMedia";
 import { demoLink, forgetDemoLink } from "../home/demoLink";
 
@@ -26,7 +27,12 @@ export function Intro() {
           {total ? <span className="intro-total num">{t("room.totalCost", { amount: total })}</span> : null}
         </div>
       ) : null}
-      {trip?.description ? <button type="button" className="intro-text" onClick={() => view.dialog("details")}>{trip.description}</button> : null}
+      {trip?.description ? (
+        <div className="intro-note">
+          <button type="button" className="intro-text" onClick={() => view.dialog("details")}>{trip.description}</button>
+          <CommentButton t="trip" id={trip.id} field="description" what={t("room.description")} quiet />
+        </div>
+      ) : null}
     </div>
   );
 }

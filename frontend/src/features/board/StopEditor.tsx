@@ -4,7 +4,7 @@ import { useState } from "react";
 import type { ReactNode } from "react";
 import { currencyDigits, formatDuration, parseMoney } from "../../i18n/format";
 import { MAX_LENGTH, MAX_LINKS, STOP_KINDS, STOP_STATUSES, type Stop, type StopFields, type StopKind, type StopStatus } from "../../protocol.gen";
-import { newId, useCanEdit, useMember, useRoomClient, useRoomState, useStop, useTrip } from "../../store";
+import { newId, useCanEdit, useIsMember, useMember, useRoomClient, useRoomState, useStop, useTrip } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Editable, type EditableProps } from "../../ui/Editable";
 import { Held } from "../presence/Held";
@@ -14,6 +14,7 @@ import { hasPlace } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
 import { focusStop } from "../room/useRoomKeys";
+import { CommentButton } from "../talk/CommentButton";
 import { isUrl, withScheme, parseClock, parseDegrees, parseMinutes } from "./parse";
 import { KindIcon } from "./kinds";
 import { useStopActions } from "./StopMenu";
@@ -47,14 +48,20 @@ type Name = keyof StopFields;
 
 /** Label, history button, and who else is in this field. */
 function Box({ stop, field, label, size = "half", children }: { stop: Stop; field: string; label: string; size?: "half" | "third" | "wide"; children: ReactNode }) {
-  const { t } = useText();
+  const { t, name } = useText();
+  const member = useIsMember();
   return (
     <div className={`box box-${size}`}>
       <div className="box-head">
         <label htmlFor={`${stop.id}-${field}`}>{label}</label>
-        <button type="button" className="box-history" aria-label={`${t("history.title")}: ${label}`} onClick={() => view.showHistory(stop.id, field)}>
-          <History size={13} aria-hidden />
-        </button>
+        <span className="box-tools">
+          {field === "notes" ? <CommentButton t="stop" id={stop.id} field="notes" what={`${name(stop)} · ${label}`} size={13} className="box-history" /> : null}
+          {member ? (
+            <button type="button" className="box-history" aria-label={`${t("history.title")}: ${label}`} onClick={() => view.showHistory(stop.id, field)}>
+              <History size={13} aria-hidden />
+            </button>
+          ) : null}
+        </span>
       </div>
       <Held t="stop" id={stop.id} field={field}>{children}</Held>
     </div>
@@ -235,7 +242,8 @@ function Zone({ stop }: { stop: Stop }) {
 }
 
 function EditorFoot({ stop, sheet }: { stop: Stop; sheet: boolean }) {
-  const { t } = useText();
+  const { t, name } = useText();
+  const member = useIsMember();
   const canEdit = useCanEdit();
   const proposer = useMember(stop.proposed_by);
   const actions = useStopActions();
@@ -246,7 +254,8 @@ function EditorFoot({ stop, sheet }: { stop: Stop; sheet: boolean }) {
   return (
     <footer className="editor-foot">
       {proposer ? <span className="muted editor-by">{t("stop.f.proposed_by")} {proposer.name}</span> : <span />}
-      <IconButton label={t("stop.history")} onClick={() => view.showHistory(stop.id)}><History size={17} aria-hidden /></IconButton>
+      <CommentButton t="stop" id={stop.id} what={name(stop)} size={17} />
+      {member ? <IconButton label={t("stop.history")} onClick={() => view.showHistory(stop.id)}><History size={17} aria-hidden /></IconButton> : null}
       {canEdit ? <IconButton label={t("common.remove")} onClick={() => { view.open(null); actions.remove([stop.id]); }}><Trash2 size={17} aria-hidden /></IconButton> : null}
       {sheet ? null : <Button size="sm" icon={<ChevronUp size={15} aria-hidden />} onClick={close}>{t("common.done")}</Button>}
     </footer>

@@ -1,11 +1,12 @@
-import { ArrowRightLeft, CheckSquare, History, MapPin, Trash2 } from "lucide-react";
+import { ArrowRightLeft, AtSign, CheckSquare, History, MapPin, MessageSquare, Trash2 } from "lucide-react";
 import { useState } from "react";
-import { useCanEdit, useDays, useRoom, useStop, useTrip } from "../../store";
+import { useCanEdit, useDays, useIsMember, useRoom, useStop, useTrip } from "../../store";
 import { Menu, MenuItem, MenuLine, SubMenu } from "../../ui/Menu";
 import { toast } from "../../ui/toast";
 import { dayMarks, hasPlace } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
+import { openThread } from "../talk/anchor";
 
 /** Days and ideas as places to move to. */
 export function MoveTargets({ onMove }: { onMove: (day: string | null) => void }) {
@@ -69,11 +70,18 @@ function OpenedMenu({ id, label }: { id: string; label: string }) {
   const { t } = useText();
   const stop = useStop(id);
   const canEdit = useCanEdit();
+  const member = useIsMember();
   const actions = useStopActions();
   return (
     <Menu defaultOpen trigger={<button type="button" className="icon-btn row-menu" aria-label={label}><Dots /></button>}>
       {hasPlace(stop) ? <MenuItem icon={<MapPin size={16} />} onSelect={() => { view.setTab("map"); view.fit("stop", id); }}>{t("day.fit")}</MenuItem> : null}
-      <MenuItem icon={<History size={16} />} onSelect={() => view.showHistory(id)}>{t("stop.history")}</MenuItem>
+      {member ? (
+        <>
+          <MenuItem icon={<MessageSquare size={16} />} onSelect={() => window.setTimeout(() => openThread({ t: "stop", id }))}>{t("talk.comments")}</MenuItem>
+          <MenuItem icon={<AtSign size={16} />} onSelect={() => view.mention("stop", id)}>{t("talk.mentionInChat")}</MenuItem>
+          <MenuItem icon={<History size={16} />} onSelect={() => view.showHistory(id)}>{t("stop.history")}</MenuItem>
+        </>
+      ) : null}
       {canEdit ? (
         <>
           <MenuItem icon={<CheckSquare size={16} />} onSelect={() => view.toggleSelected(id)}>{t("stop.select")}</MenuItem>

@@ -1,8 +1,8 @@
 /** Who changed what and when, with the values before and after, and the way back to any of them. */
 import { RotateCcw, X } from "lucide-react";
-import { memo } from "react";
+import { memo, useEffect, useMemo, useRef } from "react";
 import { formatClock, formatDate } from "../../i18n/format";
-import type { Change, RecordType, RoomEvent } from "../../protocol.gen";
+import { ASSISTANT, type Change, type RecordType, type RoomEvent } from "../../protocol.gen";
 import { setField } from "../../realtime/operations";
 import { useCanEdit, useRoom, useRoomState } from "../../store";
 import { Avatar } from "../../ui/Avatar";
@@ -12,9 +12,14 @@ import { toast } from "../../ui/toast";
 import { markOf } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
-import { useEvents } from "./useEvents";
+import { openComment } from "../talk/anchor";
+import { isTold, kindKey, saidIn, subjectOf } from "./talkKinds";
+import { useEvents, type EventLog } from "./useEvents";
 import { excerpt, fieldLabel, isSilent, showValue } from "./values";
 import "./history.css";
+
+const ENOUGH = 12;
+const MAX_TRIES = 8;
 
 const localDay = (iso: string): string => {
   const date = new Date(iso);
@@ -26,7 +31,10 @@ export function HistoryPanel() {
   const filter = useView((s) => s.historyOf);
   const stop = useRoomState((s) => (filter ? (s.stops.get(filter.id) ?? null) : null));
   const log = useEvents(filter ? `stop:${filter.id}` : null);
-  const shown = filter?.field ? log.events.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : log.events;
+  const messages = useRoomState((s) => s.talk.messages);
+  const told = useMemo(() => log.events.filter((event) => isTold(event, messages)), [log.events, messages]);
+  useEnough(told.length, log);
+  const shown = filter?.field ? told.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : told;
   const groups = new Map<string, RoomEvent[]>();
   for (const event of shown) {
     const day = localDay(event.at);
@@ -42,7 +50,7 @@ export function HistoryPanel() {
       ) : null}
       {log.status === "loading" ? <Delayed><div className="stack">{[0, 1, 2, 3].map((n) => <Skeleton key={n} h={44} />)}</div></Delayed> : null}
       {log.status === "failed" ? <Notice tone="bad" action={<Button size="sm" onClick={log.retry}>{t("common.retry")}</Button>}>{t("history.failed")}</Notice> : null}
-      {log.status === "ready" && shown.length === 0 ? <Empty title={t("history.empty")} /> : null}
+      {log.status === "ready" && shown.length === 0 && !log.busy ? <Empty title={t("history.empty")} /> : null}
       {[...groups].map(([day, events]) => (
         <section key={day}>
           <h3 className="history-day">{formatDate(day, language)}</h3>
@@ -54,12 +62,28 @@ export function HistoryPanel() {
   );
 }
 
+/** A stretch of nothing but chat leaves a page with little to tell: then the next is asked for, up to a point. */
+function useEnough(told: number, log: EventLog): void {
+  const tries = useRef(0);
+  const { status, more, busy, older } = log;
+  useEffect(() => {
+    if (status !== "ready") tries.current = 0;
+    else if (told < ENOUGH && more && !busy && tries.current < MAX_TRIES) {
+      tries.current += 1;
+      older();
+    }
+  }, [told, status, more, busy, older]);
+}
+
 const touches = (change: Change, field: string): boolean =>
   Object.keys(change.set).some((key) => key === field || (field === "links" && key.startsWith("links.")));
 
 function useSubject(event: RoomEvent): string {
   const { t, name, dayName } = useText();
   return useRoomState((s) => {
+    const subject = subjectOf(event, s.talk.messages);
+    if (subject?.t === "stop") return s.stops.has(subject.id) ? name(s.stops.get(subject.id)) : t("talk.recordGone");
+    if (subject?.t === "day") return dayName(s.days.find((each) => each.id === subject.id), markOf(s, subject.id));
     const change = event.changes[0];
     if (!change) return "";
     if (change.t === "stop") {
@@ -82,21 +106,32 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
   const author = useRoomState((s) => s.members.get(event.actor));
   const what = useSubject(event);
   const moved = event.kind === "stop.move" ? event.changes.filter((change) => change.t === "stop").length : 1;
-  const kind = event.kind === "member.remove" && event.changes[0]?.id === event.actor ? "member.leave" : event.kind;
-  const sentence = t(`history.k.${kind.replace(".", "_")}`, { what, count: moved, defaultValue: t("history.k.other") });
-  const who = author?.name ?? t("common.someone");
+  const kind = event.kind === "member.remove" && event.changes[0]?.id === event.actor ? "member_leave" : kindKey(event);
+  const sentence = t(`history.k.${kind}`, { what, count: moved, defaultValue: t("history.k.other") });
+  const isAssistant = event.actor === ASSISTANT;
+  const who = isAssistant ? t("talk.assistant") : (author?.name ?? t("common.someone"));
+  const comment = useRoomState((s) => (event.talk ? subjectOf(event, s.talk.messages) : null));
+  const words = event.kind === "message.post" ? saidIn(event) : "";
   const target = event.changes.length === 1 && event.changes[0]?.t === "stop" ? event.changes[0].id : null;
   const changes = event.changes.filter((change) => !change.new && (field === null || touches(change, field))).slice(0, 6);
   return (
     <li className="entry" data-testid={`event-${event.seq}`} onMouseEnter={() => view.hover(target)} onMouseLeave={() => view.hover(null)}>
       <Avatar name={who} color={author?.color ?? 0} size={24} away={author?.deleted ?? true} />
       <div className="entry-body">
-        <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
+        <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}{event.suggested ? <SuggestedBy by={event.suggested.by} /> : null}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
+        {words && comment ? <button type="button" className="entry-words" onClick={() => openComment(comment, event.talk?.[0]?.id ?? "")}>{words.slice(0, 240)}</button> : null}
         {changes.length > 0 ? <ul className="entry-changes">{changes.flatMap((change) => fieldsOf(change, field).map((key) => <FieldChange key={`${change.id}${key}`} change={change} field={key} />))}</ul> : null}
       </div>
     </li>
   );
 });
+
+/** An accepted piece of a proposal: it came about in the accepter's name, by another's idea. */
+function SuggestedBy({ by }: { by: string }) {
+  const { t } = useText();
+  const name = useRoomState((s) => (by === ASSISTANT ? t("talk.assistant") : (s.members.get(by)?.name ?? t("common.someone"))));
+  return <span className="entry-suggested">{t("history.suggestedBy", { name })}</span>;
+}
 
 const fieldsOf = (change: Change, field: string | null): string[] =>
   Object.keys(change.set).filter((key) => !isSilent(key) && (field === null || key === field || (field === "links" && key.startsWith("links."))));

@@ -49,7 +49,7 @@ export function PersonLine({ person }: { person: PersonGroup }) {
     if (focus.t === "day") return dayName(s.days.find((day) => day.id === focus.id), markOf(s, focus.id));
     return focus.t === "trip" ? (s.trip?.title ?? null) : null;
   });
-  const doing = what ? t(tab?.editing ? "people.editing" : "people.looking", { what }) : t("people.idle");
+  const doing = focus?.field === "chat" ? t("talk.inChat") : what && focus?.field === "comment" ? t("talk.commenting", { what }) : what ? t(tab?.editing ? "people.editing" : "people.looking", { what }) : t("people.idle");
   function go(): void {
     if (!focus) return;
     view.setTab("plan");

@@ -6,10 +6,13 @@ import { useConflicts, useFailures, useRoomState, type Conflict, type Failure } 
 import { Button } from "../../ui/Button";
 import { fieldLabel, showValue } from "../history/values";
 import { useText } from "./useText";
+import { useView } from "./view";
 
 export function Notices() {
   const conflicts = useConflicts();
-  const failures = useFailures();
+  // What could not be said is shown where it was to be said, while that is on the screen.
+  const talking = useView((s) => s.drawer === "talk" || s.tab === "talk" || s.thread !== null);
+  const failures = useFailures().filter((failure) => !talking || failure.op.kind !== "message.post");
   if (conflicts.length + failures.length === 0) return null;
   return (
     <div className="room-notices" data-testid="notices">
@@ -43,6 +46,7 @@ function FailureCard({ failure }: { failure: Failure }) {
       <div>
         <b>{t("live.failedTitle")}{stop ? ` · ${name(stop)}` : ""}</b>
         <p>{codeText(failure.code, failure.message, t)}</p>
+        {failure.op.kind === "message.post" || failure.op.kind === "message.edit" ? <blockquote className="notice-quote">{failure.op.text}</blockquote> : null}
         <div className="room-notice-actions">
           <Button size="sm" onClick={() => failure.retry()}>{t("live.failedRetry")}</Button>
           <Button size="sm" variant="ghost" onClick={() => failure.discard()}>{t("live.failedDrop")}</Button>

@@ -7,7 +7,7 @@ import { GonePage, NoAccessPage, NotFoundPage, ReloadPage, SignInNeededPage } fr
 import { errorText, useSession } from "../../app/session";
 import { useTitle } from "../../app/useTitle";
 import { CLOSE } from "../../protocol.gen";
-import { openRoom, RoomContext, useConnection, useIsOwner, useRoom, useStatus, useTrip, type Room } from "../../store";
+import { openRoom, RoomContext, useConnection, useIsOwner, useRoom, useStatus, useTrip, useUnread, type Room } from "../../store";
 import { Notice } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { RoomScreen } from "./RoomScreen";
@@ -49,7 +49,8 @@ function RoomGate() {
   const room = useRoom();
   const owner = useIsOwner();
   const { t } = useTranslation();
-  useTitle(trip?.title ?? null);
+  const unread = useUnread();
+  useTitle(trip ? `${unread > 0 ? `(${unread > 99 ? "99+" : unread}) ` : ""}${trip.title}` : null);
 
   async function restore(): Promise<void> {
     try {

@@ -9,6 +9,7 @@ import { PeoplePanel } from "../members/PeoplePanel";
 import { BoardCursors } from "../presence/BoardCursors";
 import { useAnnounceRemote } from "../presence/useAnnounceRemote";
 import { IconButton } from "../../ui/Button";
+import { useAnnounceTalk } from "../talk/useAnnounceTalk";
 import { Dialog } from "../../ui/Dialog";
 import { Delayed, Skeleton } from "../../ui/States";
 import { CommandPalette } from "./CommandPalette";
@@ -58,6 +59,7 @@ export function RoomScreen() {
   const dialog = useView((s) => s.dialog);
   useRoomKeys();
   useAnnounceRemote();
+  useAnnounceTalk();
   const closeDialog = () => view.dialog(null);
 
   return (

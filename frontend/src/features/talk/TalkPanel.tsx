@@ -1,4 +1,53 @@
 /** What members say: the chat of the room, and the comments on its days and stops. */
+import { useFreshComments, useOpenThreads } from "../../store";
+import { useText } from "../room/useText";
+import { useView, view, type TalkFilter } from "../room/view";
+import { Chat } from "./Chat";
+import { Comments } from "./Comments";
+import "./talk.css";
+
 export default function TalkPanel() {
-  return null;
+  const filter = useView((s) => s.talkFilter);
+  return (
+    <div className="talk">
+      <Tabs filter={filter} />
+      <div id="talk-panel" className="talk-body" role="tabpanel" aria-labelledby={`talk-tab-${filter}`}>
+        {filter === "chat" ? <Chat /> : <Comments />}
+      </div>
+    </div>
+  );
+}
+
+function Tabs({ filter }: { filter: TalkFilter }) {
+  const { t } = useText();
+  const open = useOpenThreads();
+  const fresh = useFreshComments();
+  const other = filter === "chat" ? "comments" : "chat";
+  const tab = (id: TalkFilter, label: string, extra: React.ReactNode) => (
+    <button
+      type="button" role="tab" id={`talk-tab-${id}`} aria-selected={filter === id} aria-controls="talk-panel" tabIndex={filter === id ? 0 : -1} className="talk-tab"
+      onClick={() => view.filterTalk(id)}
+    >
+      {label}{extra}
+    </button>
+  );
+  return (
+    <div
+      className="talk-tabs" role="tablist" aria-label={t("talk.filter")}
+      onKeyDown={(event) => {
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        event.preventDefault();
+        view.filterTalk(other);
+        document.getElementById(`talk-tab-${other}`)?.focus();
+      }}
+    >
+      {tab("chat", t("talk.chat"), null)}
+      {tab("comments", t("talk.comments"), (
+        <>
+          {open > 0 ? <span className="talk-count num" aria-label={t("talk.commentsOpen", { count: open })}>{open}</span> : null}
+          {fresh && filter !== "comments" ? <span className="talk-dot" role="img" aria-label={t("talk.unread", { count: 1 })} /> : null}
+        </>
+      ))}
+    </div>
+  );
 }

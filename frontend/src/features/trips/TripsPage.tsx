@@ -1,4 +1,4 @@
-import { Map as MapIcon, Plus, RotateCcw } from "lucide-react";
+import { Map as MapIcon, MessageCircle, Plus, RotateCcw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Navigate } from "react-router";
@@ -93,6 +93,7 @@ function TripCard({ trip, onRestore }: { trip: TripSummary; onRestore?: (() => v
       <Cover id={trip.id} />
       <div className="trip-card-body">
         <h2>{onRestore || trip.deleted ? trip.title : <Link to={`/t/${trip.id}`} className="trip-card-link">{trip.title}</Link>}</h2>
+        {trip.unread > 0 ? <span className="trip-unread num" data-testid="trip-unread"><MessageCircle size={13} aria-hidden /><span aria-hidden>{trip.unread > 99 ? "99+" : trip.unread}</span><span className="vh">{t("talk.unread", { count: trip.unread })}</span></span> : null}
         <p className="num">{dates} · {t("trips.stops", { count: trip.stop_count })}</p>
         <div className="trip-card-foot">
           <span className="face-row" title={t("trips.members", { names: trip.member_names.join(", ") })}>

@@ -71,6 +71,7 @@ export async function enter(
     storage: options.storage ?? noStorage,
     drafts: options.drafts ?? noDraftStorage,
     proposals: async (ids) => server.proposals.read(ids),
+    talk: server.talk.source(user),
     onUpdate: (update) => {
       room.updates.push(update)
       room.state = { ...room.state, ...update }

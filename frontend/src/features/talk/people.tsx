@@ -1,0 +1,48 @@
+/** Who says something: members by their names and colours, and the assistant. */
+import { Sparkles } from "lucide-react";
+import { useMemo } from "react";
+import { useSession } from "../../app/session";
+import { i18next } from "../../i18n";
+import { ASSISTANT } from "../../protocol.gen";
+import { useMember, useMembers, useRoomState } from "../../store";
+import { Avatar } from "../../ui/Avatar";
+import { useText } from "../room/useText";
+import type { Mentionable } from "./text";
+
+/** Whether this installation has an assistant to ask. */
+export const useHasAssistant = (): boolean => useSession((s) => s.features["assistant"] === true);
+
+/** The assistant answers to its name in both languages, whichever the writer's screen speaks. */
+const ASSISTANT_NAMES = [...new Set(["zh", "en"].map((lng) => i18next.t("talk.assistant", { lng })))];
+
+export function useAuthorName(id: string): string {
+  const { t } = useText();
+  const member = useMember(id === ASSISTANT ? null : id);
+  return id === ASSISTANT ? t("talk.assistant") : (member?.name ?? t("common.someone"));
+}
+
+export function useNameOf(): (id: string) => string {
+  const { t } = useText();
+  const members = useRoomState((s) => s.members);
+  return (id) => (id === ASSISTANT ? t("talk.assistant") : (members.get(id)?.name ?? t("common.someone")));
+}
+
+export function AuthorFace({ id, size }: { id: string; size: number }) {
+  const member = useMember(id === ASSISTANT ? null : id);
+  if (id === ASSISTANT) {
+    return <span className="avatar avatar-assistant" style={{ width: size, height: size }} aria-hidden><Sparkles size={Math.round(size * 0.55)} /></span>;
+  }
+  return <Avatar name={member?.name ?? "?"} color={member?.color ?? 0} size={size} away={member?.deleted ?? true} />;
+}
+
+/** Everybody who can be mentioned here; removed members too, so that old mentions still show. */
+export function useMentionables(everybody = true): readonly Mentionable[] {
+  const all = useRoomState((s) => s.members);
+  const now = useMembers();
+  const hasAssistant = useHasAssistant();
+  return useMemo(() => {
+    const members = everybody ? [...all.values()] : now;
+    const people = members.map(({ id, name }) => ({ id, names: [name] }));
+    return hasAssistant || everybody ? [{ id: ASSISTANT, names: ASSISTANT_NAMES }, ...people] : people;
+  }, [all, now, everybody, hasAssistant]);
+}
