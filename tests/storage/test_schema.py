@@ -13,9 +13,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
+from domain.operations import PostMessage
 from storage import schema
 from storage.engine import make_engine
 from storage.metadata import metadata
+from storage.unit_of_work import SqlUnits
+from tests.storage.support import AT, do
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
@@ -63,7 +66,7 @@ def test_columns_and_indexes_are_those_of_create_all(url: str, engine: Engine) -
     with engine.begin() as connection:
         metadata.create_all(connection)
     assert migrated == described()
-    assert {"trips", "operations", "log_records", "users", "invites"} <= set(migrated)
+    assert {"trips", "operations", "log_records", "users", "invites", "messages", "runs"} <= set(migrated)
 
 
 @pytest.mark.integration
@@ -82,7 +85,7 @@ def test_mariadb_compares_ids_and_positions_bytewise(mariadb_url: str) -> None:
         ).scalars()
         assert set(engines) == {"InnoDB"}
     engine.dispose()
-    assert len(rows) > 12
+    assert len(rows) > 25
     assert {collation for _, _, collation in rows} == {"ascii_bin"}
 
 
@@ -97,6 +100,48 @@ def test_the_way_down_and_up_again(url: str, engine: Engine) -> None:
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     schema.upgrade(url)
     schema.check(engine)
+
+
+def test_a_database_of_the_first_schema_keeps_its_data(url: str, engine: Engine) -> None:
+    """Rows as 0001 wrote them come through, and the tables of talk work on top of them."""
+    config = Config()
+    config.set_main_option("script_location", str(schema._FOLDER))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.commit()
+    assert "messages" not in inspect(engine).get_table_names()
+    with engine.begin() as connection:
+        trip = {
+            "id": "t1", "epoch": "e1", "seq": 1, "title": "云南 🏔️", "description": "", "time_zone": "UTC",
+            "currency": "CNY", "visibility": "private", "created_by": "ann", "created_at": AT,
+            "deleted": False, "updated_at": AT, "stamps": "[]",
+        }  # fmt: skip
+        member = {
+            "trip_id": "t1", "user_id": "ann", "name": "王", "role": "owner", "color": 0, "joined_at": AT,
+            "deleted": False, "stamps": "[]",
+        }  # fmt: skip
+        event = '{"seq":1,"op_id":"op-1","actor":"ann","at":"","kind":"trip.create","changes":[]}'
+        logged = {
+            "trip_id": "t1", "seq": 1, "op_id": "op-1", "actor": "ann", "kind": "trip.create", "at": AT,
+            "body": event,
+        }  # fmt: skip
+        for table, row in (("trips", trip), ("members", member), ("operations", logged)):
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    with pytest.raises(schema.SchemaError, match="0001 is older"):
+        schema.check(engine)
+    schema.upgrade(url)
+    schema.check(engine)
+    units = SqlUnits(engine)
+    assert do(units, "t1", PostMessage("m1", "大理见 🙂")).seq == 2
+    with units(False) as unit:
+        assert unit.trips.read("t1").trip.title == "云南 🏔️"
+        assert unit.trips.events_after("t1", 0, 9)[0] == event.encode()
+        [message] = unit.talk.messages("t1", "chat", None, 9)
+        assert (message.text, message.seq) == ("大理见 🙂", 2)
+        assert [each.unread for each in unit.accounts.trips_of("ann", False)] == [0]
 
 
 def test_check_names_the_command_that_mends(
