@@ -244,6 +244,25 @@ def test_talk_does_not_weigh_on_the_snapshot(store: Store) -> None:
             assert trip.seq == 52 and trip.snapshot() == before and len(trip.stamps) == 6
 
 
+def test_what_was_read_before_the_lock_is_read_again_behind_it(store: Store) -> None:
+    if store.name == "sqlite":
+        pytest.skip("one writer at a time: nobody can write in between")
+    ours, theirs = store.process(), store.process()
+    trip_id = make_trip(ours)
+    say(ours, trip_id, made(_message("m", text="first")))
+    with ours(True) as unit:
+        before = unit.talk.message(trip_id, "m")
+        say(theirs, trip_id, changed("m", text="second"))
+        unit.trips.lock(trip_id)
+        behind = unit.talk.message(trip_id, "m")
+        record(unit, trip_id, changed("m", edited_at=AT))
+        unit.commit()
+    assert before is not None and behind is not None
+    assert (before.text, behind.text) == ("first", "second")
+    with theirs(False) as unit:
+        assert unit.talk.message(trip_id, "m") == _message("m", text="second", seq=3, edited_at=AT)
+
+
 def test_two_processes_change_one_message(store: Store) -> None:
     """A real race: every reaction builds on the ones before, whichever process it came from."""
     processes = [store.process(), store.process()]
