@@ -207,7 +207,7 @@ export const en = {
     noThreads: "No open comments", noThreadsText: "Comment on a stop, a day or its notes. Comments show here and where they belong.", noResolved: "Nothing has been resolved yet.",
     resolve: "Resolve", reopen: "Open again", resolved: "Resolved", resolvedBy: "Resolved by {{name}}", resolvedCount_one: "{{count}} resolved", resolvedCount_other: "{{count}} resolved", openOnes: "Open", resolvedOnes: "Resolved",
     replies_one: "{{count}} reply", replies_other: "{{count}} replies", onNotes: "on the notes", onDescription: "on the description", newComment: "New comment", commentDeleted: "This comment was deleted.", recordGone: "removed from the trip",
-    mentionInChat: "Mention in the chat", showOlder: "Show older comments", tooLong: "{{count}} characters too long", you: "You", messageOf: "{{name}}, {{time}}",
+    showComment: "Show the comment", something: "something", mentionInChat: "Mention in the chat", showOlder: "Show older comments", tooLong: "{{count}} characters too long", you: "You", messageOf: "{{name}}, {{time}}",
   },
   ai: {
     title: "Assistant", name: "Assistant", privateTitle: "Assistant", nav: "Assistant",

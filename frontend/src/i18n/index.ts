@@ -1,8 +1,8 @@
-/** Which language the screens speak: the choice kept in this browser, else the browser's. */
+/** Which language the screens speak: the choice kept in this browser, else the browser's. Only that
+    one's texts are loaded; the other's when it is chosen. Both have the same keys (see the test). */
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
-import { en } from "./en";
-import { zh } from "./zh";
+import type { Catalogue } from "./en";
 
 export type Language = "en" | "zh";
 const KEY = "tongyou.language";
@@ -40,18 +40,33 @@ export function setLanguage(language: Language, keep = true): void {
       // Private windows may refuse storage: the choice then lasts for this page only.
     }
   }
-  void i18next.changeLanguage(language);
-  dress(language);
+  wanted = language;
+  void load(language).then(() => {
+    if (wanted !== language) return;
+    void i18next.changeLanguage(language);
+    dress(language);
+  }, () => undefined); // Out of reach now: the screens go on in the language that they speak.
+}
+
+let wanted: Language = "en";
+
+async function load(language: Language): Promise<void> {
+  if (!i18next.hasResourceBundle(language, "translation")) i18next.addResourceBundle(language, "translation", await texts(language));
+}
+
+async function texts(language: Language): Promise<Catalogue> {
+  return language === "zh" ? (await import("./zh")).zh : (await import("./en")).en;
 }
 
 export const currentLanguage = (): Language => (i18next.language === "zh" ? "zh" : "en");
 
 const start = preferredLanguage();
 dress(start);
+const first = await texts(start);
 void i18next.use(initReactI18next).init({
   lng: start,
-  fallbackLng: "en",
-  resources: { en: { translation: en }, zh: { translation: zh } },
+  fallbackLng: false,
+  resources: { [start]: { translation: first } },
   interpolation: { escapeValue: false },
   returnNull: false,
 });

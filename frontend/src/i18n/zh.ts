@@ -98,7 +98,7 @@ export const zh: Catalogue = {
     retryNow: "立即重试",
   },
   room: {
-    tabs: "页面", talk: "聊天", more: "更多", assistant: "助手",
+    tabs: "页面", talk: "讨论", more: "更多", assistant: "助手",
     unreachable: "没有网络，而且这个行程还没有保存在本设备上。正在自动重试。",
     plan: "日程", map: "地图", people: "同伴", history: "历史", ideas: "想法", share: "分享", title: "行程标题",
     untitled: "未命名的行程", setDates: "设定日期", dates: "日期：{{dates}}", menu: "行程菜单", days_one: "{{count}} 天", days_other: "{{count}} 天",
@@ -190,12 +190,12 @@ export const zh: Catalogue = {
     undoConflict: "无法撤销：期间有人改动了它。",
   },
   talk: {
-    title: "聊天", chat: "聊天", comments: "评论", filter: "显示内容", unread_one: "{{count}} 条未读消息", unread_other: "{{count}} 条未读消息",
+    title: "讨论", chat: "聊天", comments: "评论", filter: "显示内容", unread_one: "{{count}} 条未读消息", unread_other: "{{count}} 条未读消息",
     here: "{{count}} 人在线", placeholder: "发消息给行程里的所有人", askPlaceholder: "问问助手，所有人都能看到回答",
     replyPlaceholder: "回复", commentPlaceholder: "写评论", send: "发送", ask: "问助手", write: "写消息",
     sendHint: "回车发送，Shift 加回车换行", toAssistant: "问助手", mentionPerson: "提到某人", mentionStop: "提到地点或某一天",
     suggestions: "建议", noSuggestions: "没有找到", emptyTitle: "聊聊这次旅行", empty: "行程里的所有人都能看到。用 @ 提到某人，用 # 提到地点或某一天。",
-    failed: "无法加载消息。", olderFailed: "无法加载更早的消息。", offline: "你已离线。发送的内容会先保存在本设备上。", beginning: "聊天从这里开始。",
+    failed: "无法加载消息。", olderFailed: "无法加载更早的消息。", offline: "你已离线。发送的内容会先保存在本设备上。", beginning: "讨论从这里开始。",
     today: "今天", yesterday: "昨天", newSince: "你离开后的新消息", jumpNewest: "回到最新", newBelow_one: "{{count}} 条新消息", newBelow_other: "{{count}} 条新消息",
     edited: "已编辑", deleted: "这条消息已删除。", sending: "正在发送", waiting: "等待网络连接", notSent: "未发送", editAgain: "编辑", discard: "放弃",
     reply: "回复", replyTo: "回复 {{name}}", replied: "{{name}} 回复了 {{other}}", cancelReply: "取消回复", react: "表情回应", reactOther: "其他表情", more: "更多", actions: "{{name}} 的消息的操作",
@@ -209,7 +209,7 @@ export const zh: Catalogue = {
     noThreads: "没有未解决的评论", noThreadsText: "可以评论地点、某一天或备注。评论显示在这里，也显示在相应的地方。", noResolved: "还没有已解决的评论。",
     resolve: "标为已解决", reopen: "重新打开", resolved: "已解决", resolvedBy: "{{name}} 标为已解决", resolvedCount_one: "{{count}} 条已解决", resolvedCount_other: "{{count}} 条已解决", openOnes: "未解决", resolvedOnes: "已解决",
     replies_one: "{{count}} 条回复", replies_other: "{{count}} 条回复", onNotes: "针对备注", onDescription: "针对简介", newComment: "新评论", commentDeleted: "这条评论已删除。", recordGone: "已移出行程",
-    mentionInChat: "在聊天里提到", showOlder: "显示更早的评论", tooLong: "超出 {{count}} 个字", you: "你", messageOf: "{{name}}，{{time}}",
+    showComment: "查看评论", something: "某处", mentionInChat: "在聊天里提到", showOlder: "显示更早的评论", tooLong: "超出 {{count}} 个字", you: "你", messageOf: "{{name}}，{{time}}",
   },
   ai: {
     title: "助手", name: "助手", privateTitle: "助手", nav: "助手",
@@ -265,7 +265,7 @@ export const zh: Catalogue = {
     marker: "{{n}}. {{name}}，第 {{day}} 天", markerIdea: "{{name}}，想法", tiles: "瓦片：{{host}}", tilesFailed: "瓦片服务器没有响应，显示内置地图。",
   },
   keys: {
-    talk: "打开或关闭聊天", title: "键盘快捷键", newStop: "新地点", next: "下一个地点", prev: "上一个地点", open: "打开地点", undo: "撤销我上一处改动", redo: "重做",
+    talk: "打开或关闭讨论", title: "键盘快捷键", newStop: "新地点", next: "下一个地点", prev: "上一个地点", open: "打开地点", undo: "撤销我上一处改动", redo: "重做",
     commands: "命令与搜索", help: "显示此列表", escape: "关闭，或还原字段", move: "拿起地点（在拖动柄上）", select: "选择多个地点", ctrlClick: "Ctrl 或 ⌘ 点击",
   },
   command: { placeholder: "搜索地点和命令", empty: "没有找到。", goTo: "前往", actions: "操作", label: "命令", results: "结果" },

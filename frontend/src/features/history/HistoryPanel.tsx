@@ -13,7 +13,7 @@ import { markOf } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
 import { openComment } from "../talk/anchor";
-import { isTold, kindKey, saidIn, subjectOf } from "./talkKinds";
+import { isTold, kindKey, subjectOf } from "./talkKinds";
 import { useEvents, type EventLog } from "./useEvents";
 import { excerpt, fieldLabel, isSilent, showValue } from "./values";
 import "./history.css";
@@ -85,7 +85,7 @@ function useSubject(event: RoomEvent): string {
     if (subject?.t === "stop") return s.stops.has(subject.id) ? name(s.stops.get(subject.id)) : t("talk.recordGone");
     if (subject?.t === "day") return dayName(s.days.find((each) => each.id === subject.id), markOf(s, subject.id));
     const change = event.changes[0];
-    if (!change) return "";
+    if (!change) return subject?.t === "trip" ? (s.trip?.title ?? "") : t("talk.something");
     if (change.t === "stop") {
       const stop = s.stops.get(change.id);
       if (stop) return name(stop);
@@ -111,7 +111,9 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
   const isAssistant = event.actor === ASSISTANT;
   const who = isAssistant ? t("talk.assistant") : (author?.name ?? t("common.someone"));
   const comment = useRoomState((s) => (event.talk ? subjectOf(event, s.talk.messages) : null));
-  const words = event.kind === "message.post" ? saidIn(event) : "";
+  // The log says that something was said; what was said may have been deleted since.
+  const said = useRoomState((s) => s.talk.messages.get(event.talk?.[0]?.id ?? ""));
+  const words = said && !said.deleted ? said.text : "";
   const target = event.changes.length === 1 && event.changes[0]?.t === "stop" ? event.changes[0].id : null;
   const changes = event.changes.filter((change) => !change.new && (field === null || touches(change, field))).slice(0, 6);
   return (
@@ -119,7 +121,7 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
       <Avatar name={who} color={author?.color ?? 0} size={24} away={author?.deleted ?? true} />
       <div className="entry-body">
         <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}{event.suggested ? <SuggestedBy by={event.suggested.by} /> : null}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
-        {words && comment ? <button type="button" className="entry-words" onClick={() => openComment(comment, event.talk?.[0]?.id ?? "")}>{words.slice(0, 240)}</button> : null}
+        {comment && !said?.deleted ? <button type="button" className={words ? "entry-words" : "entry-show"} onClick={() => openComment(comment, event.talk?.[0]?.id ?? "")}>{words.slice(0, 240) || t("talk.showComment")}</button> : null}
         {changes.length > 0 ? <ul className="entry-changes">{changes.flatMap((change) => fieldsOf(change, field).map((key) => <FieldChange key={`${change.id}${key}`} change={change} field={key} />))}</ul> : null}
       </div>
     </li>

@@ -20,12 +20,6 @@ export function subjectOf(event: RoomEvent, known: Known): Pick<About, "t" | "id
   return (change.set["about"] as About | null | undefined) ?? known.get(change.id)?.about ?? null;
 }
 
-/** The words of a new comment. */
-export function saidIn(event: RoomEvent): string {
-  const text = event.talk?.find((each) => each.t === "message")?.set["text"];
-  return typeof text === "string" ? text : "";
-}
-
 /** Opening and reopening are one operation; so are a comment and a reply. */
 export function kindKey(event: RoomEvent): string {
   const set = event.talk?.find((each) => each.t === "message")?.set ?? {};

@@ -19,7 +19,9 @@ interface Props extends Thread {
 export function CommentButton({ t: type, id, field, what, className = "", size = 15, quiet = false }: Props) {
   const { t } = useText();
   const member = useIsMember();
-  const open = useThreadTotals(`${type}:${id}` satisfies RecordRef)?.open ?? 0;
+  // Comments on a note count where the record stands, not once more beside the note.
+  const totals = useThreadTotals(`${type}:${id}` satisfies RecordRef)?.open ?? 0;
+  const open = field && type !== "trip" ? 0 : totals;
   const shown = useView((s) => s.thread?.t === type && s.thread.id === id);
   if (!member) return null;
   const label = open > 0 ? `${t("talk.commentsOn", { what })}, ${t("talk.commentsOpen", { count: open })}` : t("talk.commentsOn", { what });

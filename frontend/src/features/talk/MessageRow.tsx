@@ -74,9 +74,9 @@ function Body({ message, thread }: { message: TalkMessage; thread: boolean }) {
   if (message.deleted) return <p className="msg-text muted">{t(thread ? "talk.commentDeleted" : "talk.deleted")}</p>;
   return (
     <>
-      {message.answer ? <AnswerView message={message} /> : <MessageText text={message.text} mentions={message.mentions} />}
+      {message.answer ? <AnswerView message={message} /> : <MessageText text={message.text} mentions={message.mentions} note={message.edited_at && !message.pending ? t("talk.edited") : undefined} />}
       {message.channel === "chat" && message.about ? <RecordCard record={message.about} /> : null}
-      {message.pending ? <Pending /> : message.edited_at ? <span className="msg-note">{t("talk.edited")}</span> : null}
+      {message.pending ? <Pending /> : null}
     </>
   );
 }

@@ -31,9 +31,9 @@ export function Thread({ group, listed = false, onExpand }: ThreadProps) {
   const resolve = () => client.submit({ kind: "comment.resolve", id: group.head, resolved: !group.resolved });
   const shown = all ? group.replies : group.replies.slice(-1);
   return (
-    <article className={`thread ${group.resolved ? "thread-resolved" : ""}`} data-testid={`thread-${group.head}`}>
+    <article className={`thread ${group.resolved ? "thread-resolved" : listed ? "" : "thread-bare"}`} data-testid={`thread-${group.head}`}>
       <header className="thread-head">
-        {listed && about ? <RecordLine record={about} /> : group.resolved ? <span className="thread-state"><CheckCircle2 size={14} aria-hidden />{t("talk.resolvedBy", { name: closer })}</span> : <span />}
+        {listed && about ? <RecordLine record={about} /> : group.resolved ? <span className="thread-state"><CheckCircle2 size={14} aria-hidden />{t("talk.resolvedBy", { name: closer })}</span> : null}
         {may ? (
           group.resolved
             ? <Button size="sm" variant="ghost" icon={<RotateCcw size={14} aria-hidden />} onClick={resolve}>{t("talk.reopen")}</Button>

@@ -2,7 +2,6 @@
 import { Sparkles } from "lucide-react";
 import { useMemo } from "react";
 import { useSession } from "../../app/session";
-import { i18next } from "../../i18n";
 import { ASSISTANT } from "../../protocol.gen";
 import { useMember, useMembers, useRoomState } from "../../store";
 import { Avatar } from "../../ui/Avatar";
@@ -13,7 +12,7 @@ import type { Mentionable } from "./text";
 export const useHasAssistant = (): boolean => useSession((s) => s.features["assistant"] === true);
 
 /** The assistant answers to its name in both languages, whichever the writer's screen speaks. */
-const ASSISTANT_NAMES = [...new Set(["zh", "en"].map((lng) => i18next.t("talk.assistant", { lng })))];
+const ASSISTANT_NAMES = ["助手", "Assistant"];
 
 export function useAuthorName(id: string): string {
   const { t } = useText();
