@@ -117,3 +117,19 @@ def redact(body: bytes) -> bytes:
         event.talk, event.suggested = [], None
         return encode_event(event)
     return encode_event(Event(event.seq, "", "", event.at, HIDDEN, []))
+
+
+def forget(body: bytes, message_id: str) -> bytes:
+    """The encoded event without the words of one message, which has been deleted."""
+    event = decode_event(body)
+    for change in event.talk:
+        if change.t == "message" and change.id == message_id:
+            change.set |= {name: empty for name, empty in _WORDS.items() if name in change.set}
+            answer = change.set.get("answer")
+            if answer is not None:
+                change.set["answer"] = {k: v for k, v in answer.items() if k in _KEPT_OF_ANSWER}
+    return encode_event(event)
+
+
+_WORDS: dict[str, Any] = {"text": "", "mentions": [], "reactions": {}}
+_KEPT_OF_ANSWER = ("question", "asked_by", "status", "model")

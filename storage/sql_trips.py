@@ -18,13 +18,14 @@ from sqlalchemy.exc import IntegrityError
 from domain.commands import RoomHead
 from domain.entities import RecordType
 from domain.errors import NotFound
+from domain.events import forget
 from domain.trip import RecordKey, Stamps, TripAggregate
 from storage import rows
 from storage.cache import AggregateCache
 from storage.faults import Contention
 from storage.statements import statements
 from storage.tables import days, log_records, members, operations, stops, trips
-from storage.trips_buffer import Held, TripsBuffer
+from storage.trips_buffer import Held, TripsBuffer, touched
 
 CHUNK = 500
 """Values in one IN (...)."""
@@ -154,6 +155,8 @@ class SqlTrips(TripsBuffer):
         """Write everything recorded: state, log and seq together."""
         for held, trip in self.written():
             self._write(held, trip)
+        for trip_id, message_id in self.deleted_messages():
+            self._forget(trip_id, message_id)
 
     def _write(self, held: Held, trip: TripAggregate) -> None:
         changed = held.changed()
@@ -193,14 +196,30 @@ class SqlTrips(TripsBuffer):
             (trip_id, event.seq, event.op_id, event.actor, event.kind, event.at, body.decode())
             for event, body in ((done.event, done.body) for done in held.events)
         ]
-        touched = [
+        about = [
             (trip_id, t, record_id, done.event.seq)
             for done in held.events
-            for t, record_id in dict.fromkeys((change.t, change.id) for change in done.event.changes)
+            for t, record_id in touched(done.event)
         ]
         self._connection.exec_driver_sql(self._sql.add_operations, log)
-        if touched:
-            self._connection.exec_driver_sql(self._sql.add_records, touched)
+        if about:
+            self._connection.exec_driver_sql(self._sql.add_records, about)
+
+    def _forget(self, trip_id: str, message_id: str) -> None:
+        """A deleted message leaves no words in the log."""
+        said = select(log_records.c.seq).where(
+            log_records.c.trip_id == trip_id,
+            log_records.c.t == "message",
+            log_records.c.record_id == message_id,
+        )
+        seqs = self._connection.scalars(said).all()
+        mine = operations.c.trip_id == trip_id
+        query = select(operations.c.seq, operations.c.body).where(mine, operations.c.seq.in_(seqs))
+        for seq, body in self._connection.execute(query).all():
+            kept = forget(body.encode(), message_id).decode()
+            if kept != body:
+                change = update(operations).where(mine, operations.c.seq == seq).values(body=kept)
+                self._connection.execute(change)
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:

@@ -137,8 +137,7 @@ class TripsBuffer(ABC):
         found = [
             done.body
             for done in fresh
-            if (before is None or done.event.seq < before)
-            and (key is None or any((change.t, change.id) == key for change in done.event.changes))
+            if (before is None or done.event.seq < before) and (key is None or key in touched(done.event))
         ]
         if len(found) < limit:
             found += self._history(trip_id, before, limit - len(found), key)
@@ -184,6 +183,13 @@ class TripsBuffer(ABC):
         """Recorded changes of a trip's talk records, in order."""
         held = self._held.get(trip_id)
         return [] if held is None else held.talk()
+
+    def deleted_messages(self) -> Iterator[tuple[str, str]]:
+        """(trip, message) of messages that recorded events delete: the log has to forget them, too."""
+        for trip_id, changes in self.talked():
+            for change in changes:
+                if change.t == "message" and change.set.get("deleted"):
+                    yield trip_id, change.id
 
     def talked(self) -> Iterator[tuple[str, list[TalkChange]]]:
         """The trips in which something about talk is recorded."""
@@ -278,6 +284,18 @@ class TripsBuffer(ABC):
 
     @abstractmethod
     def _heads(self, trip_ids: Sequence[str]) -> list[RoomHead]: ...
+
+
+def touched(event: Event) -> dict[tuple[str, str], None]:
+    """The records that an event is about, once each: those that it changes, its talk records, and
+    what a comment comments on, so that it stands in that record's history, too."""
+    found: dict[tuple[str, str], None] = {(change.t, change.id): None for change in event.changes}
+    for change in event.talk:
+        found.setdefault((change.t, change.id))
+        about = change.set.get("about")
+        if change.new and about and change.set.get("channel") == "comment":
+            found.setdefault((about["t"], about["id"]))
+    return found
 
 
 def is_id(text: str) -> bool:

@@ -18,7 +18,7 @@ from domain.accounts import AccountRepositories
 from domain.commands import RoomHead
 from domain.entities import ENTITY_TYPES, Trip
 from domain.errors import NotFound
-from domain.events import decode_event
+from domain.events import decode_event, forget, has_talk
 from domain.trip import RecordKey, Stamp, TripAggregate
 from storage.accounts_memory import AccountsState, MemoryAccounts
 from storage.answers_memory import AnswersState, MemoryAnswers
@@ -27,7 +27,7 @@ from storage.drafts import LOCK_WAIT_SECONDS, Cell, Draft
 from storage.faults import Contention
 from storage.search_memory import Listed, MemorySearch, SearchState
 from storage.talk_memory import MarksState, MemoryTalk, StoredTalk
-from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer
+from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer, touched
 
 
 class StoredTrip:
@@ -121,6 +121,9 @@ class MemoryTrips(TripsBuffer):
                 raise Contention("somebody created this trip at the same moment")
             for held, trip in written:
                 self._write(held, trip)
+            for trip_id, message_id in self.deleted_messages():
+                log = self._store.trips[trip_id].log
+                log[:] = [forget(body, message_id) if has_talk(body) else body for body in log]
 
     def _write(self, held: Held, trip: TripAggregate) -> None:
         if held.new:
@@ -175,8 +178,7 @@ class MemoryTrips(TripsBuffer):
         found: list[bytes] = []
         for body in reversed(self._events(trip_id, 0, 2**31)):
             event = decode_event(body)
-            touched = record is None or any((change.t, change.id) == record for change in event.changes)
-            if touched and (before is None or event.seq < before):
+            if (record is None or record in touched(event)) and (before is None or event.seq < before):
                 found.append(body)
             if len(found) == limit:
                 break

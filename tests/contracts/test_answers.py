@@ -30,14 +30,15 @@ from domain.answers import (
     SaveCheckpoints,
     StopAnswer,
 )
-from domain.commands import Actor
+from domain.commands import Actor, ReadHistory
 from domain.errors import Conflict, Forbidden, Invalid, LimitReached, NotFound, Throttled, Unauthenticated
+from domain.events import decode_event
 from domain.operations import JoinTrip, StopFields
 from domain.services import answers, conversations, rooms
 from domain.services.talk import mark_read, read_messages, read_proposals, read_threads
 from domain.talk import ASSISTANT, Fault, MarkRead, Message, ReadMessages, ReadProposals, ReadThreads, Usage
 from storage.unit import UnitFactory
-from tests.storage.support import AT, Store, do, make_trip, new_op
+from tests.storage.support import AT, Store, command, do, make_trip, new_op
 
 R = TypeVar("R")
 LIMITS = AskLimits(of_user=2, of_trip=3)
@@ -357,6 +358,48 @@ def test_comments_are_found_where_they_belong(desk: Desk) -> None:
     assert desk.messages() == []
 
 
+def test_a_deleted_message_leaves_no_words_in_the_log(desk: Desk) -> None:
+    do(desk.units, desk.trip, ops.PostMessage("m1", "the key is under the mat", mentions=["bob"]))
+    do(desk.units, desk.trip, ops.EditMessage("m1", "the key is under the pot"))
+    do(desk.units, desk.trip, ops.PostMessage("m2", "thanks", reply_to="m1"), by="bob")
+    asked = desk.ask(text="where is the key?")
+    desk.finish(asked.answer_id, text="the key is lost", reasoning="which key")
+
+    def log() -> bytes:
+        with desk.units(False) as unit:
+            return b"\n".join(unit.trips.events_after(desk.trip, 0, 1000))
+
+    assert log().count(b"the key is") == 3
+    do(desk.units, desk.trip, ops.DeleteMessage("m1"))
+    assert b"under the" not in log() and b"thanks" in log() and b"the key is lost" in log()
+    do(desk.units, desk.trip, ops.DeleteMessage(asked.answer_id))
+    assert b"is lost" not in log() and b"which key" not in log()
+    with desk.units(False) as unit:
+        assert [decode_event(body).seq for body in unit.trips.events_after(desk.trip, 0, 1000)] == list(
+            range(1, unit.trips.read(desk.trip).seq + 1)
+        )
+
+
+def test_a_message_said_and_deleted_in_one_group_leaves_no_words_either(desk: Desk) -> None:
+    with desk.units(True) as unit:
+        rooms.apply_operation(command(desk.trip, ops.PostMessage("m1", "the key is under the mat")), unit)
+        rooms.apply_operation(command(desk.trip, ops.DeleteMessage("m1")), unit)
+        unit.commit()
+    with desk.units(False) as unit:
+        assert b"under the" not in b"".join(unit.trips.events_after(desk.trip, 0, 1000))
+
+
+def test_comments_stand_in_the_history_of_what_they_are_about(desk: Desk) -> None:
+    do(desk.units, desk.trip, ops.AddStop("s1", StopFields(name="Dali")))
+    about = ops.About("stop", "s1", "notes")
+    do(desk.units, desk.trip, ops.PostMessage("c1", "secret?", channel="comment", about=about))
+    do(desk.units, desk.trip, ops.PostMessage("m1", "about it", about=ops.About("stop", "s1")))
+    page = desk.run(rooms.read_history, ReadHistory(desk.trip, Actor("vic"), record="stop:s1"))
+    kinds = [decode_event(body).kind for body in page.events]
+    assert kinds == ["message.post", "stop.add"]
+    assert b"secret?" not in b"".join(page.events)
+
+
 # --- private ------------------------------------------------------------------------------
 
 
@@ -390,12 +433,12 @@ def test_a_conversation_is_listed_reopened_and_deleted(desk: Desk) -> None:
 
 def test_a_conversation_is_nobody_elses(desk: Desk) -> None:
     desk.private()
-    for service, command in (
+    for service, asked in (
         (conversations.read_conversation, ReadConversation(Actor("bob"), "c1")),
         (conversations.delete_conversation, DeleteConversation(Actor("bob"), "c1")),
     ):
         with pytest.raises(NotFound):
-            desk.run(service, command)
+            desk.run(service, asked)
     with pytest.raises(NotFound):
         desk.private("bob")
     assert desk.run(conversations.list_conversations, ListConversations(Actor("bob"))) == []

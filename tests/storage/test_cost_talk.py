@@ -42,7 +42,7 @@ def test_saying_something_costs_the_same_in_a_long_history(units: SqlUnits) -> N
         costs.append(seen)
     assert costs[0] == costs[1]
     written = [statement.split()[:3] for statement, _ in costs[0] if not statement.startswith("SELECT")]
-    assert len([words for words in written if words[0] in ("INSERT", "UPDATE")]) == 6
+    assert len([words for words in written if words[0] in ("INSERT", "UPDATE")]) == 8
 
 
 def test_a_group_writes_each_message_once_and_all_together(units: SqlUnits) -> None:
@@ -58,9 +58,10 @@ def test_a_group_writes_each_message_once_and_all_together(units: SqlUnits) -> N
     written = [(statement, values) for statement, values in seen if re.match("INSERT|UPDATE|SAVE", statement)]
     assert [statement.split("(")[0].strip() for statement, _ in written if "INSERT" in statement] == [
         "INSERT INTO operations",
+        "INSERT INTO log_records",
         "INSERT INTO messages",
     ]
-    assert len(written) == 3 and written[-1][1] == (15 + 3) * 18
+    assert len(written) == 4 and written[-1][1] == (15 + 3) * 18
     reads = [statement for statement, _ in seen if "FROM messages" in statement]
     assert len(reads) == 15 + 3  # each record once
 
