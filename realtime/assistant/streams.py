@@ -99,7 +99,7 @@ class Growing:
         self._pause = pause
         self._pending: tuple[list[str], list[str]] = ([], [])
         self._halves = (Halves(), Halves())
-        self._told = 0.0
+        self._told = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
     # --- where it is made -------------------------------------------------------------------
@@ -206,17 +206,22 @@ class Reader:
         self.reasoning_at = reasoning_at
         self.changed = asyncio.Event()
         self.changed.set()
+        self.gone = False
         self._told: tuple[AnswerStatus, int] | None = None
         growing.readers.add(self)
 
     async def next(self, within: float) -> Stream | AnswerEnded | None:
-        """The next piece, after all of them the end; None when `within` seconds bring nothing, or
-        the database has to be asked how it ended (`Growing.over`)."""
+        """The next piece, after all of them the end; None when `within` seconds bring nothing, it
+        has left, or the database has to be asked how it ended (`Growing.over`)."""
+        if self.gone:
+            return None
         try:
             async with asyncio.timeout(within):
                 while True:
                     await self.changed.wait()
                     self.changed.clear()
+                    if self.gone:
+                        return None
                     if (found := self._look()) is not None:
                         return found
                     if self.growing.over:
@@ -241,6 +246,7 @@ class Reader:
         return piece
 
     def leave(self) -> None:
-        """Reads no more."""
+        """Reads no more; a `next` that waits returns."""
+        self.gone = True
         self.growing.readers.discard(self)
         self.changed.set()
