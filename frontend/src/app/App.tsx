@@ -10,6 +10,7 @@ import { TooltipProvider } from "../ui/Tooltip";
 import { Crash } from "./Crash";
 import { NotFoundPage } from "./ErrorPages";
 
+const AssistantPage = lazy(() => import("../features/assistant/AssistantPage"));
 const RoomPage = lazy(() => import("../features/room/RoomPage"));
 
 export function App() {
@@ -25,6 +26,7 @@ export function App() {
               <Route path="/trips" element={<TripsPage />} />
               <Route path="/t/:tripId" element={<RoomPage />} />
               <Route path="/invite/:token" element={<InvitePage />} />
+              <Route path="/assistant/:conversation?" element={<AssistantPage />} />
               <Route path="/settings" element={<SettingsPage />} />
               <Route path="*" element={<NotFoundPage />} />
             </Routes>

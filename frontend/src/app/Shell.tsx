@@ -1,15 +1,15 @@
 /** The frame of every screen but the trip room: brand, language, appearance, account. */
-import { Languages, LogOut, Moon, Settings as SettingsIcon, Sun, SunMoon, UserPlus } from "lucide-react";
+import { Languages, LogOut, Moon, Settings as SettingsIcon, Sparkles, Sun, SunMoon, UserPlus } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useNavigate } from "react-router";
+import { Link, NavLink, useNavigate } from "react-router";
 import { api } from "../api";
 import { setLanguage, type Language } from "../i18n";
 import { Avatar } from "../ui/Avatar";
 import { IconButton } from "../ui/Button";
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuLine } from "../ui/Menu";
 import { Logo } from "./Logo";
-import { signedOut, useUser } from "./session";
+import { signedOut, useSession, useUser } from "./session";
 import { setTheme, useTheme, type ThemeChoice } from "./theme";
 import { useLanguage } from "./useLanguage";
 
@@ -81,6 +81,7 @@ export function AccountMenu() {
 export function Shell({ children, narrow }: { children: ReactNode; narrow?: boolean }) {
   const { t } = useTranslation();
   const user = useUser();
+  const hasAssistant = useSession((s) => s.features["assistant"] === true);
   return (
     <div className="shell">
       <a className="skip" href="#main">{t("common.skip")}</a>
@@ -90,6 +91,7 @@ export function Shell({ children, narrow }: { children: ReactNode; narrow?: bool
           <span>{t("app.name")}</span>
         </Link>
         <nav className="shell-nav">
+          {user && hasAssistant ? <NavLink className="btn btn-ghost btn-md shell-link" to="/assistant"><Sparkles size={17} aria-hidden /><span>{t("ai.nav")}</span></NavLink> : null}
           <LanguageMenu />
           <ThemeMenu />
           <AccountMenu />

@@ -165,7 +165,7 @@ export class Draft {
   /** Refused: a draft again. `piece` is the number of the operation to blame, if one is. */
   rejected(opId: string, ops: readonly Proposable[], code: string, piece: number | null): void {
     const rest = this.items.filter((item) => item.sentAs !== opId)
-    const back = ops.map((op, n) => ({ ...fresh(op), problem: n === piece ? code : '' }))
+    const back = ops.map((op, n) => ({ ...fresh(op), problem: n === (piece ?? 0) ? code : '' }))
     this.take([...back, ...rest].slice(0, MAX_PIECES))
   }
 

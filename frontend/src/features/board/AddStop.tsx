@@ -1,18 +1,22 @@
-import { Plus } from "lucide-react";
+import { Plus, SquarePen } from "lucide-react";
 import { useState } from "react";
 import type { KeyboardEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { MAX_LENGTH } from "../../protocol.gen";
-import { IDEAS, newId, useRoom } from "../../store";
+import { IDEAS, newId, useCanEdit, useIsMember, useRoom } from "../../store";
 import { announce } from "../../ui/announce";
+import { useSuggest } from "../proposals/ModePill";
 import { IN_IDEAS, view } from "../room/view";
 
-/** One line at the end of a list: type a name, Enter adds it and waits for the next. */
+/** One line at the end of a list: type a name, Enter adds it and waits for the next. Viewers suggest it. */
 export function AddStop({ list, open }: { list: string; open: boolean }) {
   const { t } = useTranslation();
   const room = useRoom();
   const [name, setName] = useState("");
   const ideas = list === IN_IDEAS;
+  const canEdit = useCanEdit();
+  const member = useIsMember();
+  const suggest = useSuggest();
 
   function add(): void {
     const text = name.trim();
@@ -34,10 +38,12 @@ export function AddStop({ list, open }: { list: string; open: boolean }) {
       view.add(null);
     }
   }
-  if (!open) {
+  if (!canEdit && !member) return null;
+  if (!open || !canEdit) {
     return (
-      <button type="button" className="add-line" onClick={() => view.add(list)}>
-        <Plus size={16} aria-hidden />{t(ideas ? "ideas.add" : "day.addStop")}
+      <button type="button" className={canEdit ? "add-line" : "add-line add-line-suggest"} onClick={() => { if (!canEdit) suggest(true); view.add(list); }}>
+        {canEdit ? <Plus size={16} aria-hidden /> : <SquarePen size={15} aria-hidden />}
+        {t(canEdit ? (ideas ? "ideas.add" : "day.addStop") : ideas ? "proposal.suggestIdea" : "proposal.suggestStop")}
       </button>
     );
   }

@@ -9,6 +9,8 @@ import { Empty } from "../../ui/States";
 import { boardOrder, markOf, useDayGroups } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
+import { DraftFoot, SuggestedDays } from "../proposals/Lazy";
+import { SuggestionBar } from "../proposals/SuggestionBar";
 import { DaySection } from "./DaySection";
 import { DayStrip } from "./DayStrip";
 import { type Gap, moveFor, nearestGap, useBoardSensors } from "./dnd";
@@ -60,12 +62,14 @@ export function Board() {
       accessibility={{ announcements, screenReaderInstructions: { draggable: t("dnd.instructions") } }}
     >
       <DayStrip />
+      <SuggestionBar />
       <div className={long && !dragging ? "board-scroll board-long" : "board-scroll"} data-testid="board">
         <Intro />
         <Days />
         <Ideas />
       </div>
       <SelectionBar />
+      <DraftFoot />
       <DragOverlay dropAnimation={null}><Dragged /></DragOverlay>
     </DndContext>
   );
@@ -93,6 +97,7 @@ function Days() {
         </Empty>
       ) : null}
       {planned.map((id) => <DaySection key={id} id={id} />)}
+      <SuggestedDays />
       {canEdit && planned.length + loose.length > 0 ? (
         <button type="button" className="add-line add-day" onClick={add}><Plus size={16} aria-hidden />{t("day.add")}</button>
       ) : null}

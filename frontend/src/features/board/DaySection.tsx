@@ -1,6 +1,6 @@
 import { useDroppable } from "@dnd-kit/core";
 import { ArrowDown, ArrowUp, AtSign, MapPinned, MessageSquare, MoreHorizontal, StickyNote, Trash2 } from "lucide-react";
-import { memo } from "react";
+import { Fragment, memo } from "react";
 import { useTranslation } from "react-i18next";
 import { useShallow } from "zustand/react/shallow";
 import { formatDate } from "../../i18n/format";
@@ -12,6 +12,8 @@ import { Menu, MenuItem, MenuLine } from "../../ui/Menu";
 import { toast } from "../../ui/toast";
 import { Held } from "../presence/Held";
 import { RowFaces } from "../presence/RowFaces";
+import { useSlots } from "../proposals/hooks";
+import { DaySuggestions, Suggested } from "../proposals/Lazy";
 import { sumCosts, useDayMark } from "../room/itinerary";
 import { useColorOf, useReporter } from "../room/presence";
 import { openThread } from "../talk/anchor";
@@ -26,12 +28,12 @@ export const DaySection = memo(function DaySection({ id }: { id: string }) {
   const day = useDay(id);
   const mark = useDayMark(id);
   const stopIds = useStopIds(id);
-  const canEdit = useCanEdit();
   const { t } = useTranslation();
   const glow = useGlow(id);
   const author = useColorOf(glow?.author ?? null);
   const adding = useView((s) => s.adding === id);
   const focused = useView((s) => s.day === id);
+  const slots = useSlots(id);
   if (!day) return null;
   return (
     <section
@@ -40,12 +42,19 @@ export const DaySection = memo(function DaySection({ id }: { id: string }) {
       aria-label={mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}
     >
       <DayHead id={id} />
+      <DaySuggestions id={id} />
       <DayNotes id={id} />
       <ol className="stops">
-        {stopIds.map((stopId, n) => <StopRow key={stopId} id={stopId} n={n + 1} />)}
+        <Suggested slots={slots} after={null} />
+        {stopIds.map((stopId, n) => (
+          <Fragment key={stopId}>
+            <StopRow id={stopId} n={n + 1} />
+            <Suggested slots={slots} after={stopId} />
+          </Fragment>
+        ))}
       </ol>
-      {stopIds.length === 0 && !adding ? <p className="day-empty">{t("day.empty")}</p> : null}
-      {canEdit ? <AddStop list={id} open={adding} /> : null}
+      {stopIds.length === 0 && !adding && !slots ? <p className="day-empty">{t("day.empty")}</p> : null}
+      <AddStop list={id} open={adding} />
     </section>
   );
 });
@@ -118,7 +127,7 @@ function DayMenu({ id }: { id: string }) {
   const mark = useDayMark(id);
   const canEdit = useCanEdit();
   const member = useIsMember();
-  const { client } = useRoom();
+  const { client, store } = useRoom();
   const [before, twoBefore, after] = useRoomState(useShallow((s) => {
     const ids = s.days.map((day) => day.id);
     const at = ids.indexOf(id);
@@ -126,6 +135,7 @@ function DayMenu({ id }: { id: string }) {
   }));
   const remove = () => {
     client.submit({ kind: "day.remove", id });
+    if (store.getState().draft.on) return;
     toast(t("day.removed"), { action: { label: t("common.undo"), run: () => client.undo() } });
   };
   return (

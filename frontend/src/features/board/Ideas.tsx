@@ -1,7 +1,10 @@
 import { useDroppable } from "@dnd-kit/core";
 import { Lightbulb } from "lucide-react";
 import { useTranslation } from "react-i18next";
-import { useCanEdit, useStopIds } from "../../store";
+import { Fragment } from "react";
+import { IDEAS, useStopIds } from "../../store";
+import { useSlots } from "../proposals/hooks";
+import { Suggested } from "../proposals/Lazy";
 import { IN_IDEAS, useView } from "../room/view";
 import { AddStop } from "./AddStop";
 import { gapId } from "./dnd";
@@ -11,7 +14,7 @@ import { StopRow } from "./StopRow";
 export function Ideas() {
   const { t } = useTranslation();
   const ids = useStopIds(null);
-  const canEdit = useCanEdit();
+  const slots = useSlots(IDEAS);
   const adding = useView((s) => s.adding === IN_IDEAS);
   const dropHere = useView((s) => s.drop !== null && s.drop.day === null && s.drop.after === null);
   const { setNodeRef } = useDroppable({ id: gapId({ day: null, after: null }), data: { day: null, after: null } });
@@ -24,9 +27,12 @@ export function Ideas() {
           <p className="day-date">{t("ideas.hint")}</p>
         </div>
       </header>
-      <ol className="stops">{ids.map((id) => <StopRow key={id} id={id} n={0} />)}</ol>
-      {ids.length === 0 && !adding ? <p className="day-empty">{t("ideas.empty")}</p> : null}
-      {canEdit ? <AddStop list={IN_IDEAS} open={adding} /> : null}
+      <ol className="stops">
+        <Suggested slots={slots} after={null} />
+        {ids.map((id) => <Fragment key={id}><StopRow id={id} n={0} /><Suggested slots={slots} after={id} /></Fragment>)}
+      </ol>
+      {ids.length === 0 && !adding && !slots ? <p className="day-empty">{t("ideas.empty")}</p> : null}
+      <AddStop list={IN_IDEAS} open={adding} />
     </section>
   );
 }

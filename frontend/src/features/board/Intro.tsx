@@ -7,6 +7,7 @@ import { DatesButton } from "../room/TopBar";
 import { sumCosts } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
+import { TripSuggestions } from "../proposals/Lazy";
 import { CommentButton } from "../talk/CommentButton";
 import { usePhone } from "../../app/useMedia";
 import { demoLink, forgetDemoLink } from "../home/demoLink";
@@ -27,6 +28,7 @@ export function Intro() {
           {total ? <span className="intro-total num">{t("room.totalCost", { amount: total })}</span> : null}
         </div>
       ) : null}
+      <TripSuggestions />
       {trip?.description ? (
         <div className="intro-note">
           <button type="button" className="intro-text" onClick={() => view.dialog("details")}>{trip.description}</button>

@@ -1,10 +1,10 @@
 /** Every field of one stop, edited where it stands. Each field saves by itself. */
-import { ChevronUp, Crosshair, ExternalLink, History, Plus, Trash2, X } from "lucide-react";
+import { ChevronUp, Crosshair, ExternalLink, History, Plus, SquarePen, Trash2, X } from "lucide-react";
 import { useState } from "react";
 import type { ReactNode } from "react";
 import { currencyDigits, formatDuration, parseMoney } from "../../i18n/format";
-import { MAX_LENGTH, MAX_LINKS, STOP_KINDS, STOP_STATUSES, type Stop, type StopFields, type StopKind, type StopStatus } from "../../protocol.gen";
-import { newId, useCanEdit, useIsMember, useMember, useRoomClient, useRoomState, useStop, useTrip } from "../../store";
+import { ASSISTANT, MAX_LENGTH, MAX_LINKS, STOP_KINDS, STOP_STATUSES, type Stop, type StopFields, type StopKind, type StopStatus } from "../../protocol.gen";
+import { newId, useCanEdit, useIsMember, useMe, useMember, useRoomClient, useRoomState, useStop, useTrip } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Editable, type EditableProps } from "../../ui/Editable";
 import { Held } from "../presence/Held";
@@ -17,6 +17,7 @@ import { focusStop } from "../room/useRoomKeys";
 import { CommentButton } from "../talk/CommentButton";
 import { isUrl, withScheme, parseClock, parseDegrees, parseMinutes } from "./parse";
 import { KindIcon } from "./kinds";
+import { useSuggest } from "../proposals/ModePill";
 import { useStopActions } from "./StopMenu";
 
 export function StopEditor({ id, sheet }: { id: string; sheet?: boolean }) {
@@ -245,7 +246,10 @@ function EditorFoot({ stop, sheet }: { stop: Stop; sheet: boolean }) {
   const { t, name } = useText();
   const member = useIsMember();
   const canEdit = useCanEdit();
-  const proposer = useMember(stop.proposed_by);
+  const byAssistant = stop.proposed_by === ASSISTANT;
+  const proposer = useMember(byAssistant ? null : stop.proposed_by);
+  const viewer = useMe().role === "viewer";
+  const suggest = useSuggest();
   const actions = useStopActions();
   const close = () => {
     view.open(null);
@@ -253,7 +257,8 @@ function EditorFoot({ stop, sheet }: { stop: Stop; sheet: boolean }) {
   };
   return (
     <footer className="editor-foot">
-      {proposer ? <span className="muted editor-by">{t("stop.f.proposed_by")} {proposer.name}</span> : <span />}
+      {proposer || byAssistant ? <span className="muted editor-by">{t("stop.f.proposed_by")} {byAssistant ? t("ai.name") : proposer?.name}</span> : <span />}
+      {viewer && !canEdit ? <Button size="sm" icon={<SquarePen size={14} aria-hidden />} onClick={() => suggest(true)}>{t("proposal.suggestChanges")}</Button> : null}
       <CommentButton t="stop" id={stop.id} what={name(stop)} size={17} />
       {member ? <IconButton label={t("stop.history")} onClick={() => view.showHistory(stop.id)}><History size={17} aria-hidden /></IconButton> : null}
       {canEdit ? <IconButton label={t("common.remove")} onClick={() => { view.open(null); actions.remove([stop.id]); }}><Trash2 size={17} aria-hidden /></IconButton> : null}

@@ -40,6 +40,8 @@ export function useStopActions() {
       const stops = store.getState().stops;
       const text = ids.length === 1 ? t("stop.removed", { name: name(stops.get(ids[0] ?? "")) }) : t("stop.removedMany", { count: ids.length });
       for (const id of ids) client.submit({ kind: "stop.remove", id });
+      // What is only suggested stays in sight, struck out.
+      if (store.getState().draft.on) return;
       toast(text, { action: { label: t("common.undo"), run: () => ids.forEach((id) => client.submit({ kind: "stop.restore", id })) } });
     },
   };

@@ -9,6 +9,8 @@ import type { Stop } from "../../protocol.gen";
 import { useCanEdit, useEditors, useGlow, usePending, useRoom, useRoomState, useStop } from "../../store";
 import { CommentButton } from "../talk/CommentButton";
 import { RowFaces } from "../presence/RowFaces";
+import { useStopMarks } from "../proposals/hooks";
+import { StopSuggestions } from "../proposals/Lazy";
 import { boardOrder, useDayMark, useLeg } from "../room/itinerary";
 import { useColorOf } from "../room/presence";
 import { useText } from "../room/useText";
@@ -32,12 +34,14 @@ export const StopRow = memo(function StopRow({ id, n }: { id: string; n: number 
   const author = useColorOf(glow?.author ?? null);
   const editors = useEditors("stop", id);
   const mark = useDayMark(stop?.day_id ?? null);
+  const marks = useStopMarks(id);
   const editing = open && !phone;
   if (!stop) return null;
   const holder = editors[0];
   const classes = [
     "stop", `stop-${stop.status}`, editing ? "stop-editing" : "", lit ? "stop-lit" : "", selected ? "stop-selected" : "",
     lifted ? "stop-lifted" : "", dropHere ? "drop-after" : "", glow ? "glow" : "", holder ? "stop-held" : "",
+    ...marks.map((mark) => `stop-sug-${mark.what} ${mark.ref.proposal === null ? "stop-sug-mine" : ""}`),
   ];
   return (
     <DragItem
@@ -51,6 +55,7 @@ export const StopRow = memo(function StopRow({ id, n }: { id: string; n: number 
     >
       <Leg id={id} />
       <Line stop={stop} n={n} open={open} />
+      <StopSuggestions id={id} marks={marks} />
       <StopMenu id={id} />
       {editing ? <StopEditor id={id} /> : null}
     </DragItem>

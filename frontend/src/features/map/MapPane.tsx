@@ -10,6 +10,7 @@ import { toast } from "../../ui/toast";
 import { DayStrip } from "../board/DayStrip";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
+import { reviewUi } from "../proposals/ui";
 import { focusStop } from "../room/useRoomKeys";
 import "./map.css";
 import { DayPeek } from "./DayPeek";
@@ -24,6 +25,8 @@ export default function MapPane({ phone }: { phone: boolean }) {
   const [failed, setFailed] = useState(false);
   const { client } = useRoom();
   const pins = usePins();
+  const known = useRef(pins);
+  known.current = pins;
   const picking = useView((s) => s.picking);
 
   useEffect(() => {
@@ -31,6 +34,12 @@ export default function MapPane({ phone }: { phone: boolean }) {
     const made = new TripMap(box.current, {
       onHover: (id) => view.hover(id),
       onOpen: (id) => {
+        const ref = known.current.find((pin) => pin.id === id)?.ref;
+        if (ref) {
+          if (ref.proposal === null) reviewUi.draft(true);
+          else reviewUi.review(ref.proposal, ref.piece);
+          return;
+        }
         view.open(id);
         window.setTimeout(() => focusStop(id));
       },
@@ -98,7 +107,8 @@ function useFeed(map: TripMap | null, pins: ReturnType<typeof usePins>, phone: b
     fitted.current = fit.n;
     const pin = fit.what === "stop" ? pins.find((each) => each.id === fit.id) : undefined;
     if (pin) map.show(pin);
-    else if (fit.what !== "stop") map.fit(fit.what === "day" ? pins.filter((each) => each.day === fit.id) : pins.filter((each) => each.day !== null || pins.every((p) => p.day === null)));
+    else if (fit.what === "day") map.fit(pins.filter((each) => each.day === fit.id));
+    else if (fit.what === "trip") map.fit(mainPins(pins));
   }, [map, pins, fit]);
   useEffect(() => () => { fitted.current = -1; }, [map]);
   useEffect(() => {
@@ -107,6 +117,13 @@ function useFeed(map: TripMap | null, pins: ReturnType<typeof usePins>, phone: b
       return person ? [{ pointer, name: person.name, color: person.color }] : [];
     }));
   }, [map, cursors, people]);
+}
+
+/** What the whole trip is: its days, where there are any on the map; ideas or suggestions only otherwise. */
+function mainPins(pins: ReturnType<typeof usePins>): ReturnType<typeof usePins> {
+  const real = pins.filter((pin) => pin.ref === null);
+  const planned = real.filter((pin) => pin.day !== null);
+  return planned.length > 0 ? planned : real.length > 0 ? real : pins;
 }
 
 function PickBar({ id }: { id: string }) {

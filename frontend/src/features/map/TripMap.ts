@@ -3,6 +3,7 @@
 import L from "leaflet";
 import type { Language } from "../../i18n";
 import type { Pointer } from "../../protocol.gen";
+import type { PieceRef, What } from "../proposals/marks";
 import { BaseMap } from "./baseMap";
 import { MapLabels } from "./mapLabels";
 
@@ -18,6 +19,10 @@ export interface Pin {
   title: string;
   who: number | null;
   dim: boolean;
+  /** What somebody suggests about it; "" nothing. An added one is not in the trip yet. */
+  mark: "" | What;
+  /** Of a place that is only suggested: whose piece it is. */
+  ref: PieceRef | null;
 }
 
 export interface MapCursor {
@@ -158,7 +163,8 @@ export class TripMap {
     node.setAttribute("aria-label", pin.label);
     node.classList.toggle("pin-glow", pin.who !== null);
     node.classList.toggle("pin-dim", pin.dim);
-    node.classList.toggle("pin-off", this.day !== null && pin.day !== this.day);
+    for (const mark of MARKS) node.classList.toggle(`pin-sug-${mark}`, pin.mark === mark);
+    node.classList.toggle("pin-off", this.day !== null && pin.day !== this.day && pin.ref === null);
     node.classList.toggle("pin-lit", this.lit === pin.id);
   }
 
@@ -244,6 +250,7 @@ export class TripMap {
   }
 }
 
+const MARKS = ["added", "changed", "moved", "removed"] as const;
 const weight = (day: string | null, pin: Pin): number => (day !== null && pin.day === day ? 4 : pin.day !== null ? 2 : 1) - (pin.dim ? 1 : 0);
 const round = (value: number): number => Math.round(value * 1e5) / 1e5;
 const same = (a: Pin, b: Pin): boolean => (Object.keys(a) as (keyof Pin)[]).every((key) => a[key] === b[key]);

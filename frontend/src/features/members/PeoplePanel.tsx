@@ -2,13 +2,13 @@ import { LogOut, MoreHorizontal, UserMinus } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import type { Member, Role } from "../../protocol.gen";
-import { useConnection, useIsOwner, useMe, useMembers, usePeople, useRoomClient } from "../../store";
+import { useConnection, useIsOwner, useMe, useMembers, usePeople, useRoomClient, useSuggesting } from "../../store";
 import { Avatar } from "../../ui/Avatar";
 import { Button, IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuLine } from "../../ui/Menu";
 import { toast } from "../../ui/toast";
-import { PersonLine } from "../presence/Facepile";
+import { AssistantLine, PersonLine, useAssistantHere } from "../presence/Facepile";
 import { useText } from "../room/useText";
 import { Invites } from "./Invites";
 import "./people.css";
@@ -18,6 +18,7 @@ export function PeoplePanel() {
   const owner = useIsOwner();
   const people = usePeople();
   const members = useMembers();
+  const assistant = useAssistantHere();
   // Without a connection nobody can be said to be here or not.
   const live = useConnection().state === "live";
   const here = new Set(people.map((person) => person.user));
@@ -37,6 +38,7 @@ export function PeoplePanel() {
               </li>
             );
           })}
+          {assistant ? <li className="people-row"><AssistantLine /></li> : null}
         </ul>
         {people.length <= 1 ? <p className="muted people-note">{t(live ? "people.alone" : "people.unknown")}</p> : null}
       </section>
@@ -63,9 +65,11 @@ function MemberRole({ member }: { member: Member }) {
   const owner = useIsOwner();
   const me = useMe();
   const client = useRoomClient();
+  const suggesting = useSuggesting();
   const [asking, setAsking] = useState(false);
   const label = <span className="role">{t(`role.${member.role}`)}</span>;
-  if (!owner || member.id === me.user) return label;
+  // Roles and membership cannot be suggested: no controls that would act at once.
+  if (!owner || suggesting || member.id === me.user) return label;
   const remove = () => {
     client.submit({ kind: "member.remove", id: member.id });
     toast(t("people.removed", { name: member.name }));

@@ -1,4 +1,6 @@
-import { useRoomState, usePeople, type PersonGroup } from "../../store";
+import { Sparkles } from "lucide-react";
+import { useSession } from "../../app/session";
+import { useIsMember, useRoomState, usePeople, type PersonGroup } from "../../store";
 import { Avatar } from "../../ui/Avatar";
 import { Popover } from "../../ui/Popover";
 import { markOf } from "../room/itinerary";
@@ -11,11 +13,12 @@ import { scrollToDay } from "../board/DayStrip";
 export function Facepile({ max }: { max: number }) {
   const { t } = useText();
   const people = usePeople();
+  const assistant = useAssistantHere();
   const sorted = [...people].sort((a, b) => Number(a.me) - Number(b.me));
   if (sorted.length === 0) return <div data-testid="facepile" data-count={0} />;
   const shown = sorted.slice(0, max);
   const rest = sorted.length - shown.length;
-  const names = sorted.map((person) => (person.me ? t("common.you") : person.name)).join(", ");
+  const names = [...sorted.map((person) => (person.me ? t("common.you") : person.name)), ...(assistant ? [t("ai.name")] : [])].join(", ");
   return (
     <Popover
       label={t("people.here")}
@@ -28,13 +31,36 @@ export function Facepile({ max }: { max: number }) {
             </span>
           ))}
           {rest > 0 ? <span className="face-rest num">+{rest}</span> : null}
+          {assistant ? <span className="face-ring face-assistant"><AssistantFace size={26} /></span> : null}
         </button>
       }
     >
       <ul className="people-pop">
         {sorted.map((person) => <li key={person.user}><PersonLine person={person} /></li>)}
+        {assistant ? <li><AssistantLine /></li> : null}
       </ul>
     </Popover>
+  );
+}
+
+/** The assistant is one of the room where there is one; visitors do not hear of it. */
+export const useAssistantHere = (): boolean => {
+  const has = useSession((s) => s.features["assistant"] === true);
+  return useIsMember() && has;
+};
+
+export function AssistantFace({ size }: { size: number }) {
+  return <span className="avatar avatar-assistant" style={{ width: size, height: size }} aria-hidden><Sparkles size={Math.round(size * 0.55)} /></span>;
+}
+
+/** Choosing it opens the place to ask. */
+export function AssistantLine() {
+  const { t } = useText();
+  return (
+    <button type="button" className="person-line" title={t("ai.member")} data-testid="assistant-member" onClick={() => view.show("assistant")}>
+      <span className="face-ring face-assistant"><AssistantFace size={28} /></span>
+      <span className="person-words"><b>{t("ai.name")}</b><small>{t("ai.answers")}</small></span>
+    </button>
   );
 }
 

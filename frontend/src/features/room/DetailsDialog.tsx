@@ -1,5 +1,5 @@
 import { MAX_LENGTH, type Visibility } from "../../protocol.gen";
-import { useCanEdit, useIsOwner, useRoomClient, useTrip } from "../../store";
+import { useCanEdit, useIsOwner, useRoomClient, useSuggesting, useTrip } from "../../store";
 import { Dialog } from "../../ui/Dialog";
 import { Editable } from "../../ui/Editable";
 import { Segmented, SelectField } from "../../ui/Field";
@@ -12,6 +12,7 @@ export function DetailsDialog({ onClose }: { onClose: () => void }) {
   const trip = useTrip();
   const canEdit = useCanEdit();
   const owner = useIsOwner();
+  const suggesting = useSuggesting();
   const client = useRoomClient();
   const reporter = useReporter();
   if (!trip) return null;
@@ -36,14 +37,14 @@ export function DetailsDialog({ onClose }: { onClose: () => void }) {
             {currencies.map((code) => <option key={code}>{code}</option>)}
           </SelectField>
         </div>
-        {owner ? (
+        {owner && !suggesting ? (
           <Segmented<Visibility>
             label={t("room.visibility")} value={trip.visibility}
             onChange={(visibility) => client.submit({ kind: "trip.set_visibility", visibility })}
             options={[{ value: "private", label: t("room.private") }, { value: "public", label: t("room.public") }]}
           />
         ) : (
-          <p className="muted">{t("room.visibility")}: {t(`room.${trip.visibility}`)}. {t("room.ownerOnly")}</p>
+          <p className="muted">{t("room.visibility")}: {t(`room.${trip.visibility}`)}. {t(owner ? "proposal.notWhile" : "room.ownerOnly")}</p>
         )}
       </div>
     </Dialog>

@@ -1,8 +1,9 @@
 /** On phones: what has no tab of its own. */
-import { CalendarRange, ChevronRight, History, Info, Sparkles, Users } from "lucide-react";
+import { CalendarRange, ChevronRight, History, Info, Sparkles, SquarePen, Users } from "lucide-react";
 import type { ReactNode } from "react";
-import { useCanEdit, useIsMember, usePeople } from "../../store";
+import { useCanEdit, useIsMember, usePeople, useProposals, useSuggesting } from "../../store";
 import { useText } from "./useText";
+import { useSuggest } from "../proposals/ModePill";
 import { view } from "./view";
 
 export function MorePane() {
@@ -10,12 +11,17 @@ export function MorePane() {
   const member = useIsMember();
   const canEdit = useCanEdit();
   const here = usePeople().length;
+  const waiting = useProposals().open.length;
+  const suggesting = useSuggesting();
+  const suggest = useSuggest();
   return (
     <section className="phone-pane" aria-label={t("room.more")}>
       <h2 className="phone-title">{t("room.more")}</h2>
       <ul className="more-list">
         <Row icon={<Users size={20} />} extra={here > 1 ? t("talk.here", { count: here }) : undefined} onClick={() => view.setTab("people")}>{t("people.title")}</Row>
         {member ? <Row icon={<Sparkles size={20} />} onClick={() => view.setTab("assistant")}>{t("room.assistant")}</Row> : null}
+        {member ? <Row icon={<SquarePen size={20} />} extra={waiting > 0 ? String(waiting) : undefined} onClick={() => view.setTab("proposals")}>{t("proposal.title")}</Row> : null}
+        {member && !suggesting ? <Row icon={<SquarePen size={20} />} onClick={() => { suggest(true); view.setTab("plan"); }}>{t("proposal.suggestChanges")}</Row> : null}
         {member ? <Row icon={<History size={20} />} onClick={() => view.setTab("history")}>{t("history.title")}</Row> : null}
         {canEdit ? <Row icon={<CalendarRange size={20} />} onClick={() => view.dialog("dates")}>{t("dates.title")}</Row> : null}
         <Row icon={<Info size={20} />} onClick={() => view.dialog("details")}>{t("room.details")}</Row>

@@ -7,7 +7,7 @@ const TABS: { id: PhoneTab; Icon: typeof MapIcon }[] = [
   { id: "plan", Icon: CalendarDays }, { id: "map", Icon: MapIcon }, { id: "talk", Icon: MessageCircle }, { id: "more", Icon: Menu },
 ];
 /** Opened from "more", so that its tab stays the lit one. */
-const UNDER_MORE: ReadonlySet<PhoneTab> = new Set<PhoneTab>(["more", "people", "history", "assistant"]);
+const UNDER_MORE: ReadonlySet<PhoneTab> = new Set<PhoneTab>(["more", "people", "history", "assistant", "proposals"]);
 
 export function PhoneTabs() {
   const { t } = useText();

@@ -23,6 +23,8 @@ import { Resizer } from "./Resizer";
 import { SidePanel } from "./SidePanel";
 import { TopBar } from "./TopBar";
 import { TileForm } from "../map/TileForm";
+import { useReviewUi } from "../proposals/ui";
+import { useOutcomeToast } from "../proposals/useOutcomeToast";
 import { useRoomKeys } from "./useRoomKeys";
 import { useView, view, type Drawer } from "./view";
 import { useIsMember } from "../../store";
@@ -31,9 +33,11 @@ const MapPane = lazy(() => import("../map/MapPane"));
 const TalkPanel = lazy(() => import("../talk/TalkPanel"));
 const ThreadHost = lazy(() => import("../talk/ThreadHost"));
 const AssistantPanel = lazy(() => import("../assistant/AssistantPanel"));
+const ProposalsPanel = lazy(() => import("../proposals/ProposalsPanel"));
+const ReviewSheet = lazy(() => import("../proposals/ReviewSheet"));
 
 type Panel = Exclude<Drawer, null>;
-const TITLES: Record<Panel, string> = { talk: "talk.title", assistant: "room.assistant", history: "history.title", people: "people.title" };
+const TITLES: Record<Panel, string> = { talk: "talk.title", assistant: "room.assistant", proposals: "proposal.title", history: "history.title", people: "people.title" };
 /** These have their own edges: a list that scrolls, and a place to write that does not. */
 const FLUSH: ReadonlySet<Panel> = new Set<Panel>(["talk", "assistant"]);
 
@@ -41,7 +45,7 @@ function PanelBody({ panel }: { panel: Panel }) {
   if (panel === "history") return <HistoryPanel />;
   if (panel === "people") return <PeoplePanel />;
   const waiting = <Delayed><div className="panel-wait">{[0, 1, 2, 3].map((n) => <Skeleton key={n} h={44} />)}</div></Delayed>;
-  return <Suspense fallback={waiting}>{panel === "talk" ? <TalkPanel /> : <AssistantPanel />}</Suspense>;
+  return <Suspense fallback={waiting}>{panel === "talk" ? <TalkPanel /> : panel === "proposals" ? <ProposalsPanel /> : <AssistantPanel />}</Suspense>;
 }
 
 export function RoomScreen() {
@@ -53,11 +57,13 @@ export function RoomScreen() {
   // Visitors of a public trip see its people and nothing of what members say or did.
   const asked = useView((s) => s.drawer);
   const drawer = member || asked === "people" ? asked : null;
-  const under = tab === "talk" || tab === "assistant" || tab === "history" || tab === "people" ? tab : null;
+  const under = tab === "talk" || tab === "assistant" || tab === "proposals" || tab === "history" || tab === "people" ? tab : null;
   const phonePanel = phone && under !== null && (member || under === "people") ? under : null;
   const thread = useView((s) => s.thread);
+  const sheet = useReviewUi((s) => s.sheet);
   const dialog = useView((s) => s.dialog);
   useRoomKeys();
+  useOutcomeToast();
   useAnnounceRemote();
   useAnnounceTalk();
   const closeDialog = () => view.dialog(null);
@@ -85,6 +91,7 @@ export function RoomScreen() {
       <Notices />
       {phone ? <PhoneTabs /> : null}
       {phone ? <StopSheet /> : null}
+      {phone && sheet ? <Suspense fallback={null}><ReviewSheet /></Suspense> : null}
       {thread && member ? <Suspense fallback={null}><ThreadHost phone={phone} /></Suspense> : null}
       {dialog === "dates" ? <DatesDialog onClose={closeDialog} /> : null}
       {dialog === "details" ? <DetailsDialog onClose={closeDialog} /> : null}

@@ -1,4 +1,4 @@
-import { CalendarRange, ChevronLeft, Command, History, Info, Keyboard, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, Trash2, Undo2, UserPlus, Users } from "lucide-react";
+import { CalendarRange, ChevronLeft, Command, History, Info, Keyboard, ListChecks, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, SquarePen, Trash2, Undo2, UserPlus, Users } from "lucide-react";
 import { Link, useNavigate } from "react-router";
 import { useUser } from "../../app/session";
 import { LanguageMenu, ThemeMenu, themeOptions } from "../../app/Shell";
@@ -6,13 +6,14 @@ import { setTheme, useTheme, type ThemeChoice } from "../../app/theme";
 import { setLanguage, type Language } from "../../i18n";
 import { formatRange } from "../../i18n/format";
 import { MAX_LENGTH } from "../../protocol.gen";
-import { useCanEdit, useHistory, useIsOwner, useMe, useRoomClient, useTrip, useUnread } from "../../store";
+import { useCanEdit, useHistory, useIsMember, useIsOwner, useMe, useProposals, useRoomClient, useSuggesting, useTrip, useUnread } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Editable } from "../../ui/Editable";
 import { Menu, MenuChoice, MenuItem, MenuLine, SubMenu } from "../../ui/Menu";
 import { ConnectionPill } from "../presence/ConnectionPill";
 import { Facepile } from "../presence/Facepile";
 import { Held } from "../presence/Held";
+import { ModePill, useSuggest } from "../proposals/ModePill";
 import { UnreadBadge } from "./PhoneTabs";
 import { useReporter } from "./presence";
 import { useText } from "./useText";
@@ -31,7 +32,7 @@ export function TopBar({ phone }: { phone: boolean }) {
       <TripTitle />
       {phone ? null : <DatesButton />}
       <span className="topbar-gap" />
-      {me.role === "viewer" || me.role === "spectator" ? <span className="pill" title={t("room.viewOnlyHint")}>{t("room.viewOnly")}</span> : null}
+      <ModePill compact={phone} />
       <ConnectionPill compact={phone} />
       <Facepile max={phone ? 2 : 5} />
       {phone ? null : <UndoButtons />}
@@ -127,6 +128,10 @@ function TripMenu({ phone }: { phone: boolean }) {
   const { undo, redo } = useUndo();
   const history = useHistory();
   const choice = useTheme((s) => s.choice);
+  const member = useIsMember();
+  const suggesting = useSuggesting();
+  const suggest = useSuggest();
+  const waiting = useProposals().open.length;
   return (
     <Menu trigger={<IconButton label={t("room.menu")} tip={false} data-testid="trip-menu"><MoreHorizontal size={20} aria-hidden /></IconButton>}>
       {phone && canEdit ? (
@@ -139,6 +144,14 @@ function TripMenu({ phone }: { phone: boolean }) {
       <MenuItem icon={<Info size={16} />} onSelect={() => view.dialog("details")}>{t("room.details")}</MenuItem>
       {canEdit ? <MenuItem icon={<CalendarRange size={16} />} onSelect={() => view.dialog("dates")}>{t("dates.title")}</MenuItem> : null}
       <MenuItem icon={<Share2 size={16} />} onSelect={() => { view.setDrawer("people"); view.setTab("people"); }}>{t("room.share")}</MenuItem>
+      {member ? (
+        <>
+          <MenuLine />
+          {suggesting ? <MenuItem icon={<SquarePen size={16} />} onSelect={() => suggest(false)}>{t("proposal.leave")}</MenuItem>
+            : <MenuItem icon={<SquarePen size={16} />} onSelect={() => suggest(true)}>{t("proposal.suggestChanges")}</MenuItem>}
+          <MenuItem icon={<ListChecks size={16} />} {...(waiting > 0 ? { hint: String(waiting) } : {})} onSelect={() => view.show("proposals")}>{t("proposal.title")}</MenuItem>
+        </>
+      ) : null}
       <MenuLine />
       {phone ? (
         <>
@@ -159,7 +172,9 @@ function TripMenu({ phone }: { phone: boolean }) {
       {owner ? (
         <>
           <MenuLine />
-          <MenuItem danger icon={<Trash2 size={16} />} onSelect={() => client.submit({ kind: "trip.delete" })}>{t("room.deleteTrip")}</MenuItem>
+          <MenuItem danger disabled={suggesting} icon={<Trash2 size={16} />} onSelect={() => client.submit({ kind: "trip.delete" })}>
+            {suggesting ? <span className="mode-choice"><b>{t("room.deleteTrip")}</b><small>{t("proposal.notWhile")}</small></span> : t("room.deleteTrip")}
+          </MenuItem>
         </>
       ) : user ? (
         <>

@@ -1,6 +1,7 @@
 /** The keyboard of the room. Letters are free while somebody types in a field. */
-import { useEffect } from "react";
-import { useRoom } from "../../store";
+import { useEffect, useRef } from "react";
+import { canEdit, useRoom } from "../../store";
+import { useSuggest } from "../proposals/ModePill";
 import { boardOrder } from "./itinerary";
 import { useUndo } from "./useUndo";
 import { IN_IDEAS, useView, view } from "./view";
@@ -19,6 +20,7 @@ export function focusStop(id: string): void {
 export function useRoomKeys(): void {
   const room = useRoom();
   const { undo, redo } = useUndo();
+  const suggest = useRef(useSuggest());
   useEffect(() => {
     function step(by: 1 | -1): void {
       const order = boardOrder(room.store.getState());
@@ -29,7 +31,11 @@ export function useRoomKeys(): void {
     }
     function addStop(): void {
       const state = room.store.getState();
-      if (state.me.role !== "owner" && state.me.role !== "editor") return;
+      // A viewer who begins to edit begins to suggest.
+      if (!canEdit(state)) {
+        if (state.me.role !== "viewer") return;
+        suggest.current(true);
+      }
       const here = (document.activeElement?.closest("[data-day-id]") as HTMLElement | null)?.dataset["dayId"];
       view.add(here ?? useView.getState().day ?? state.days[0]?.id ?? IN_IDEAS);
     }

@@ -1,9 +1,9 @@
 /** What this tab looks at: never shared, never saved to the trip. Sizes are remembered per browser. */
 import { create } from "zustand";
 
-export type Drawer = "talk" | "assistant" | "history" | "people" | null;
+export type Drawer = "talk" | "assistant" | "proposals" | "history" | "people" | null;
 /** `more` is the menu of what has no tab of its own; the last three open from it. */
-export type PhoneTab = "plan" | "map" | "talk" | "more" | "assistant" | "history" | "people";
+export type PhoneTab = "plan" | "map" | "talk" | "more" | "assistant" | "proposals" | "history" | "people";
 /** What the talk panel shows. */
 export type TalkFilter = "chat" | "comments";
 /** Where a new stop is being typed: a day id, `ideas`, or nowhere. */
@@ -62,7 +62,7 @@ function keep(key: string, value: string): void {
 }
 
 const isDrawer = (value: string | null): value is Exclude<Drawer, null> =>
-  value === "talk" || value === "assistant" || value === "history" || value === "people";
+  value === "talk" || value === "assistant" || value === "proposals" || value === "history" || value === "people";
 
 const fresh = (): ViewState => {
   const drawer = readKey(DRAWER_KEY);

@@ -1,0 +1,6 @@
+/** The suggestions that wait, beside the board. */
+import { ProposalList } from "./ProposalCard";
+
+export default function ProposalsPanel() {
+  return <ProposalList />;
+}
