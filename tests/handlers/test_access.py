@@ -16,6 +16,7 @@ from tests.handlers.world import Client, World
 CALLERS = ("anonymous", "stranger", "viewer", "editor", "owner")
 TRIP = "/api/trips/{trip_id}"
 _OP = {"op_id": "op-access-1", "base": 0, "op": {"kind": "day.add", "id": "day1", "fields": {}}}
+_ASK = {"text": "What is missing?", "locale": "en"}
 _REGISTER = {"username": "somebody", "password": "a long password", "name": "S"}
 
 # (verb, path): (body, statuses in the order of CALLERS)
@@ -48,6 +49,15 @@ ROWS: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int]]] = {
     ("DELETE", TRIP + "/invites/{invite_id}"): (None, (401, 404, 403, 403, 200)),
     ("GET", "/api/invites/{token}"): (None, (200, 200, 200, 200, 200)),
     ("POST", "/api/invites/{token}/accept"): (None, (401, 200, 200, 200, 200)),
+    ("POST", TRIP + "/ai/chat"): (_ASK, (401, 404, 202, 202, 202)),
+    ("GET", TRIP + "/ai/answers/{answer_id}"): (None, (401, 404, 200, 200, 200)),
+    ("POST", TRIP + "/ai/answers/{answer_id}/stop"): (None, (401, 404, 403, 200, 200)),
+    ("POST", "/api/ai/chat"): (_ASK, (401, 202, 202, 202, 202)),
+    ("GET", "/api/ai/conversations"): (None, (401, 200, 200, 200, 200)),
+    ("GET", "/api/ai/conversations/{conversation_id}"): (None, (401, 404, 404, 404, 200)),
+    ("DELETE", "/api/ai/conversations/{conversation_id}"): (None, (401, 404, 404, 404, 200)),
+    ("GET", "/api/ai/answers/{answer_id}"): (None, (401, 404, 404, 404, 200)),
+    ("POST", "/api/ai/answers/{answer_id}/stop"): (None, (401, 404, 404, 404, 200)),
     ("GET", "/api/openapi.json"): (None, (200, 200, 200, 200, 200)),
     ("GET", "/health/live"): (None, (200, 200, 200, 200, 200)),
     ("GET", "/health/ready"): (None, (200, 200, 200, 200, 200)),
@@ -69,6 +79,9 @@ PUBLIC = {
     ("GET", TRIP + "/invites"): (401, 403),
     ("POST", TRIP + "/invites"): (401, 403),
     ("DELETE", TRIP + "/invites/{invite_id}"): (401, 403),
+    ("POST", TRIP + "/ai/chat"): (401, 403),
+    ("GET", TRIP + "/ai/answers/{answer_id}"): (401, 403),
+    ("POST", TRIP + "/ai/answers/{answer_id}/stop"): (401, 403),
 }
 
 
@@ -78,8 +91,9 @@ def test_every_route_has_a_row() -> None:
     assert set(PUBLIC) == {key for key in ROWS if key[1].startswith(TRIP)}
 
 
-async def _stage(world: World) -> tuple[dict[str, Client], dict[str, str]]:
-    """A trip with its people, one more member to act upon, and a link."""
+async def _stage(world: World, path: str) -> tuple[dict[str, Client], str]:
+    """A trip with its people, one more member to act upon, a link, answers to its owner in the trip
+    and in private; and the path with the ids of these."""
     owner = await world.client().guest("Owner")
     trip_id = await owner.trip()
     people = {"anonymous": world.client(), "owner": owner}
@@ -94,25 +108,29 @@ async def _stage(world: World) -> tuple[dict[str, Client], dict[str, str]]:
         "invite_id": made.json["invite"]["id"],
         "token": made.json["url"].removeprefix("/invite/"),
     }
-    return people, names
+    if "/ai/" in path:
+        private = path.startswith("/api/ai/")
+        asked = await owner.post("/api/ai/chat" if private else f"/api/trips/{trip_id}/ai/chat", _ASK)
+        names |= {"answer_id": asked.json["answer"], "conversation_id": asked.json.get("conversation", "")}
+    return people, path.format(**names)
 
 
 @pytest.mark.parametrize("key", ROWS, ids=lambda key: f"{key[0]} {key[1]}")
 async def test_private_trip(world: World, key: tuple[str, str]) -> None:
     body, expected = ROWS[key]
     for caller, status in zip(CALLERS, expected, strict=True):
-        people, names = await _stage(world)
-        answer = await people[caller].send(key[0], key[1].format(**names), _fresh(body, caller))
+        people, path = await _stage(world, key[1])
+        answer = await people[caller].send(key[0], path, _fresh(body, caller))
         assert answer.status == status, (caller, answer)
 
 
 @pytest.mark.parametrize("key", PUBLIC, ids=lambda key: f"{key[0]} {key[1]}")
 async def test_public_trip(world: World, key: tuple[str, str]) -> None:
     body = ROWS[key][0]
-    people, names = await _stage(world)
-    await people["owner"].patch(f"/api/trips/{names['trip_id']}", {"visibility": "public"})
+    people, path = await _stage(world, key[1])
+    await people["owner"].patch("/".join(path.split("/")[:4]), {"visibility": "public"})
     for caller, status in zip(CALLERS, PUBLIC[key], strict=False):
-        answer = await people[caller].send(key[0], key[1].format(**names), body)
+        answer = await people[caller].send(key[0], path, body)
         assert answer.status == status, (caller, answer)
 
 
@@ -123,9 +141,8 @@ def _fresh(body: Any, caller: str) -> Any:
 
 @pytest.mark.parametrize("key", [key for key in ROWS if key[0] != "GET"], ids=lambda k: f"{k[0]} {k[1]}")
 async def test_unsafe_verbs_need_the_csrf_header(world: World, key: tuple[str, str]) -> None:
-    people, names = await _stage(world)
+    people, path = await _stage(world, key[1])
     owner = people["owner"]
-    path = key[1].format(**names)
     bare = await owner.send(key[0], path, ROWS[key][0], X_XSRFToken="")
     assert (bare.status, bare.code) == (403, "csrf")
     wrong = await owner.send(key[0], path, ROWS[key][0], X_XSRFToken="2|00000000|00|1")

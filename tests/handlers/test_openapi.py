@@ -85,6 +85,7 @@ async def _tour(world: World, check: Any) -> None:
     op = {"kind": "stop.add", "id": "s1", "fields": {"name": "Dali", "lat": 25.6, "links": {}}}
     await ann.post(f"{trip}/operations", {"op_id": "op-00001", "base": 1, "op": op})
     await _talk(ann, trip)
+    await _ask(ann, trip)
     await ann.patch(trip, {"title": "T2", "start_date": None, "end_date": None})
     for path in (trip, f"{trip}/history", f"{trip}/members", f"{trip}/invites", "/api/trips", "/api/me"):
         await ann.get(path)
@@ -107,6 +108,20 @@ async def _tour(world: World, check: Any) -> None:
     for _ in range(11):
         await nobody.post("/api/auth/login", {"login": "ann", "password": "wrong password"})
     await nobody.post("/api/demo", {"name": "D", "locale": "zh"})
+
+
+async def _ask(ann: Client, trip: str) -> None:
+    """A question in the trip and one in private; reading, stopping, and forgetting."""
+    await ann.post(f"{trip}/ai/chat", {"text": " "})
+    asked = (await ann.post(f"{trip}/ai/chat", {"text": "Hi"}, Idempotency_Key="key-00001")).json
+    private = (await ann.post("/api/ai/chat", {"text": "Hi", "locale": "zh"})).json
+    for path in (f"{trip}/ai/answers/{asked['answer']}", f"/api/ai/answers/{private['answer']}"):
+        await ann.get(path)
+        await ann.post(f"{path}/stop")
+    await ann.get("/api/ai/conversations")
+    await ann.get(f"/api/ai/conversations/{private['conversation']}")
+    await ann.delete(f"/api/ai/conversations/{private['conversation']}")
+    await ann.get("/api/ai/answers/none")
 
 
 async def _talk(ann: Client, trip: str) -> None:

@@ -25,7 +25,14 @@ from handlers import make_application
 from handlers.deps import Deps, Features
 from handlers.passwords import Argon2Hasher
 from handlers.sessions import SessionCache
+from realtime.assistant.completions import Completions
+from realtime.assistant.lives import AssistantTimes
+from realtime.assistant.runner import Assistant
+from realtime.broker_memory import MemoryBroker
+from realtime.hub import Hub
+from realtime.presence_memory import MemoryPresenceStore
 from tests.handlers.memory import MemoryRun
+from tests.realtime.assistant_world import FakeModel
 
 SAMPLE = Sample(
     title_zh="云南",
@@ -56,11 +63,17 @@ class World:
         self.executor = ThreadPoolExecutor(1)
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.hasher = Argon2Hasher(self.executor, cheap)
+        sessions = SessionCache(self.run, self.clock, monotonic=lambda: self.now.timestamp())
+        self.broker, presence = MemoryBroker(), MemoryPresenceStore()
+        self.hub = Hub(self.run, self.broker, presence, sessions.still_valid, clock=self.clock)
+        self.model = FakeModel()
+        self.assistant = self.make_assistant(self.model)
         given: dict[str, Any] = {
             "run": self.run,
             "hasher": self.hasher,
             "revoke": self.revoke,
-            "sessions": SessionCache(self.run, self.clock, monotonic=lambda: self.now.timestamp()),
+            "sessions": sessions,
+            "assistant": self.assistant,
             "dist": dist,
             "sample": SAMPLE,
             "limits": Limits(),
@@ -72,6 +85,10 @@ class World:
         self.server = HTTPServer(self.application)
         socket, self.port = bind_unused_port()
         self.server.add_socket(socket)
+
+    def make_assistant(self, model: Completions | None, **times: float) -> Assistant:
+        """An assistant over this world. Its background work is not started: tests call it."""
+        return Assistant(self.hub, self.run, model, times=AssistantTimes(**times))
 
     def clock(self) -> str:
         return timestamp(self.now)
@@ -88,7 +105,9 @@ class World:
 
     async def aclose(self) -> None:
         self.server.stop()
+        await self.assistant.aclose()
         await self.server.close_all_connections()
+        await self.hub.aclose()
         await self.run.aclose()
         self.executor.shutdown()
 
