@@ -330,7 +330,7 @@ class _Calls:
     def _call_of(self, part: _ToolDelta) -> _Call:
         """Which call this is a part of. Some servers give no index, some 0 to every call: there a new id
         begins a new call."""
-        known = [call for call in self._calls if part.index is None or call.index == part.index]
+        known = [call for call in self._calls if call.index == part.index]
         call = known[-1] if known else None
         if call is None or (part.id and call.id and part.id != call.id):
             call = _Call(part.index)

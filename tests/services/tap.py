@@ -73,8 +73,9 @@ class Tap:
     def __init__(self, target: int | None = None) -> None:
         self.port = 0
         self.exchanges: list[Exchange] = []
-        self.connections = 0
-        self._target = target
+        self._connections: list[asyncio.StreamWriter] = []
+        self._serving: list[asyncio.Task[None]] = []
+        self.target = target
         self._canned: deque[tuple[Part, ...]] = deque()
         self._changed = threading.Condition()
         self._loop = asyncio.new_event_loop()
@@ -82,6 +83,11 @@ class Tap:
         self._server: asyncio.Server | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
+
+    @property
+    def connections(self) -> int:
+        """How often a client connected."""
+        return len(self._connections)
 
     @property
     def base_url(self) -> str:
@@ -126,7 +132,7 @@ class Tap:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, HOST, self.port), self._loop
+            asyncio.start_server(self._accept, HOST, self.port), self._loop
         ).result(PATIENCE)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -146,9 +152,16 @@ class Tap:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        for writer in self._connections:
+            # close() alone would wait for a client that has stopped reading.
+            writer.transport.abort()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Here and not in the task, which may be cancelled before it begins.
+        self._connections.append(writer)
+        self._serving.append(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         client = _Client(reader)
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(client.listen())]
         try:
@@ -164,14 +177,11 @@ class Tap:
                     self._note(exchange, closed_early=True)
                 if not answering.done() or not is_complete(exchange.response):
                     return
-        except asyncio.CancelledError:
-            # The tap ends. close() alone would wait for a client that has stopped reading.
-            writer.transport.abort()
         finally:
+            writer.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            writer.close()
 
     async def _answer(self, exchange: Exchange, writer: asyncio.StreamWriter) -> None:
         if self._canned:
@@ -180,8 +190,8 @@ class Tap:
                     await asyncio.Event().wait()
                 else:
                     await self._pass_on(exchange, writer, part)
-        elif self._target is not None:
-            upstream, request = await asyncio.open_connection(HOST, self._target)
+        elif self.target is not None:
+            upstream, request = await asyncio.open_connection(HOST, self.target)
             try:
                 request.write(exchange.request)
                 while not exchange.finished and (data := await upstream.read(65536)):
