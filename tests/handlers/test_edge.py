@@ -14,6 +14,7 @@ from tornado.ioloop import IOLoop
 from domain.errors import Unavailable
 from handlers import ROUTES
 from tests.handlers.world import World
+from tests.realtime.world import until
 
 
 @pytest.mark.parametrize("path", ["/api/nothing", "/api/trips/a.b", "/nothing", "/api/trips/x/y/z"])
@@ -242,9 +243,18 @@ async def test_get_changes_nothing(world: World) -> None:
     ann = await world.client().guest("Ann")
     trip_id = await ann.trip()
     token = await ann.invite(trip_id, "viewer")
+    asked = (await ann.post(f"/api/trips/{trip_id}/ai/chat", {"text": "Hi"})).json
+    private = (await ann.post("/api/ai/chat", {"text": "Hi"})).json
+    for n in range(2):
+        (await world.model.asked(n)).say("Hello.")
+        world.model.calls[n].finish()
+    await until(lambda: not len(world.assistant.lives))
     before = repr(world.run.state), world.run.heads()
     for route in ROUTES:
         if "GET" in route.endpoints:
-            path = route.path.format(trip_id=trip_id, token=token, user_id="u", invite_id="i")
+            answer = (private if route.path.startswith("/api/ai/") else asked)["answer"]
+            path = route.path.format(
+                trip_id=trip_id, token=token, answer_id=answer, conversation_id=private["conversation"]
+            )
             assert (await ann.get(path)).status == 200
     assert before == (repr(world.run.state), world.run.heads())
