@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 TRAILER = 5.0
 """Seconds that the token counts may come after the end of the answer."""
 LONGEST_MESSAGE = 300
+NO_KEY = "none"
+"""In place of an empty key, which the SDK refuses to send; local servers want none."""
 
 _UNFINISHED = frozenset({"length", "content_filter"})
 """Reasons with which the last tool call may be half written."""
@@ -57,8 +59,7 @@ class OpenAICompletions:
     ) -> None:
         self.model = model
         self._base_url = base_url
-        # The SDK insists on a key and takes an empty one from the environment; local servers want none.
-        self._api_key = api_key or "none"
+        self._api_key = api_key or NO_KEY
         self._connect_timeout = connect_timeout
         self._trailer = trailer
         self._sdk: AsyncOpenAI | None = None
@@ -188,7 +189,7 @@ class OpenAICompletions:
         return self._clean(f"{what}: {type(cause).__name__}: {cause}")
 
     def _clean(self, text: str) -> str:
-        return text.replace(self._api_key, "***")[:LONGEST_MESSAGE]
+        return (text if self._api_key == NO_KEY else text.replace(self._api_key, "***"))[:LONGEST_MESSAGE]
 
 
 # Requests

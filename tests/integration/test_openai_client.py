@@ -234,6 +234,9 @@ async def test_a_whole_answer_leaves_its_connection_for_the_next(aimock: Aimock)
 async def test_an_empty_key_is_no_reason_to_fail(aimock: Aimock) -> None:
     client = OpenAICompletions(aimock.base_url, "", "llama")
     assert text_of(await read(client, "推荐")) == CHINESE
+    aimock.declare(fails("推荐", 404, "there is none"))
+    with pytest.raises(UpstreamError, match="there is none"):
+        await read(client, "推荐")
     await client.aclose()
 
 
