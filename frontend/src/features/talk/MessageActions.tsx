@@ -1,7 +1,7 @@
 /** What can be done with a message: react, reply, copy, edit, delete. */
 import { Copy, MoreHorizontal, Pencil, Reply, Trash2 } from "lucide-react";
 import { Item } from "@radix-ui/react-dropdown-menu";
-import { useState } from "react";
+import { useRef, useState } from "react";
 import { useIsOwner, useMe, useRoomClient, type TalkMessage } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { copyText } from "../../ui/copy";
@@ -45,10 +45,17 @@ export function MessageMenu({ message, onReply, onOpen, touch }: Props & { onOpe
   const rights = useRights(message);
   const react = useReact(message);
   const [asking, setAsking] = useState(false);
+  // The menu, and with it its question, must stay while the pointer is away from the message.
+  const wanted = useRef(false);
+  const ask = (on: boolean) => {
+    wanted.current = on;
+    setAsking(on);
+    onOpen?.(on);
+  };
   return (
     <>
       <Menu
-        onOpenChange={onOpen}
+        onOpenChange={(open) => onOpen?.(open || wanted.current)}
         trigger={<IconButton className={touch ? "msg-more" : ""} label={t("talk.actions", { name })} tip={false} title={t("talk.more")}><MoreHorizontal size={17} aria-hidden /></IconButton>}
       >
         {touch ? (
@@ -62,9 +69,9 @@ export function MessageMenu({ message, onReply, onOpen, touch }: Props & { onOpe
         {onReply ? <MenuItem icon={<Reply size={16} />} onSelect={onReply}>{t("talk.reply")}</MenuItem> : null}
         <MenuItem icon={<Copy size={16} />} onSelect={() => void copyText(message.text)}>{t("talk.copy")}</MenuItem>
         {rights.edit ? <MenuItem icon={<Pencil size={16} />} onSelect={() => window.setTimeout(() => talkUi.edit(message.id))}>{t("talk.edit")}</MenuItem> : null}
-        {rights.remove ? <><MenuLine /><MenuItem danger icon={<Trash2 size={16} />} onSelect={() => setAsking(true)}>{t("talk.delete")}</MenuItem></> : null}
+        {rights.remove ? <><MenuLine /><MenuItem danger icon={<Trash2 size={16} />} onSelect={() => ask(true)}>{t("talk.delete")}</MenuItem></> : null}
       </Menu>
-      {asking ? <DeleteDialog message={message} onClose={() => setAsking(false)} /> : null}
+      {asking ? <DeleteDialog message={message} onClose={() => ask(false)} /> : null}
     </>
   );
 }
