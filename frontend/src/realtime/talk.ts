@@ -279,7 +279,11 @@ export class TalkStore {
 
   private fetch(key: ListKey, list: Loaded, before: number | null): Promise<boolean> {
     const { source } = this.options
-    if (source === null || !this.member) return Promise.resolve(false)
+    if (source === null || !this.member) {
+      // Own messages that wait show before there is a connection.
+      this.touchLists()
+      return Promise.resolve(false)
+    }
     if (before === null) list.status = 'loading'
     list.busy = true
     this.touchLists()
