@@ -399,3 +399,13 @@ it('says of each message once that it was said', async () => {
   clock.advance(50)
   expect(heard).toEqual(['m1'])
 })
+
+it('does not speak of comments where the unread are only more chat than a page holds', async () => {
+  const { server } = makeServer()
+  for (let n = 1; n <= 60; n += 1) server.apply('bo', post(`m${n}`))
+  const ann = await room(server)
+  expect(ann.state.talk).toMatchObject({ unread: 60, freshComments: false })
+  const { server: other } = makeServer()
+  other.apply('bo', post('c1', 'comment', { channel: 'comment', about: on }))
+  expect((await room(other)).state.talk).toMatchObject({ unread: 1, freshComments: true })
+})

@@ -290,7 +290,7 @@ export class TalkStore {
     const generation = this.generation
     this.requests += 1
     list.request = source.messages({ ...queryOf(key), limit: PAGE, ...(before === null ? {} : { before }) }).then(
-      (page) => generation === this.generation && this.merge(list, page, before === null),
+      (page) => generation === this.generation && this.merge(key, list, page, before === null),
       () => {
         if (generation === this.generation && before === null) list.status = 'failed'
         return false
@@ -305,7 +305,7 @@ export class TalkStore {
     return list.request
   }
 
-  private merge(list: Loaded, page: MessagePage, newest: boolean): true {
+  private merge(key: ListKey, list: Loaded, page: MessagePage, newest: boolean): true {
     for (const message of [...page.messages, ...page.quoted]) {
       const known = normalizeMessage(message)
       this.confirmed.set(known.id, known)
@@ -323,7 +323,8 @@ export class TalkStore {
       // Not all that is unread need be known here, and not all that is known need have been counted.
       const known = this.unseen().length
       this.unread = Math.max(page.unread, known)
-      if (page.unread > known) this.freshComments = true
+      // The page goes back to the mark and does not hold all that is unread: the rest are comments.
+      if (key === 'chat' && list.from <= this.marks.mine() + 1 && page.unread > known) this.freshComments = true
     }
     this.touch()
     return true

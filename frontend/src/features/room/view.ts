@@ -107,6 +107,7 @@ export const view = {
     view.show("talk");
     set((s) => ({ talkFilter, thread: null, toMessage: { id, n: (s.toMessage?.n ?? 0) + 1 } }));
   },
+  arrived: () => set({ toMessage: null }),
   mention: (t: "stop" | "day", id: string) => {
     view.show("talk");
     set((s) => ({ talkFilter: "chat", mention: { t, id, n: (s.mention?.n ?? 0) + 1 }, openStop: window.innerWidth < 720 ? null : s.openStop }));

@@ -12,7 +12,7 @@ import { DayLine, FailedPosts, OfflineNote, Typing } from "./parts";
 import { useAuthorName } from "./people";
 import { rowsOf, seenAt } from "./rows";
 import { talkUi, useTalkUi } from "./ui";
-import { useJump, useMentionRequest, useNewBelow, useSay } from "./useChat";
+import { useJump, useMentionRequest, useNewBelow, useSay, useStart } from "./useChat";
 import { useChatScroll } from "./useChatScroll";
 import { useSeen } from "./useSeen";
 
@@ -27,13 +27,14 @@ export function Chat() {
   const messages = useMemo(() => list.ids.flatMap((id) => all.get(id) ?? []), [list.ids, all]);
   const older = useCallback(() => void client.talk.older("chat"), [client]);
   const scroll = useChatScroll(list.ids, list.more, older);
-  const since = useSeen(messages, list.status === "ready", scroll.atEnd);
+  const since = useSeen(messages, list.status === "ready", scroll.atEnd, scroll.following);
   const rows = useMemo(() => rowsOf(messages, me, since), [messages, me, since]);
   const seen = useMemo(() => seenAt(messages, reads, me), [messages, reads, me]);
   const composer = useRef<ComposerHandle>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const below = useNewBelow(messages, scroll.atEnd);
   useJump(scroll.toMessage);
+  useStart(rows.find((row) => row.fresh)?.id ?? null, since !== null, scroll.toMessage);
   useMentionRequest(composer);
   const say = useSay(() => scroll.toEnd());
   const replying = useTalkUi((s) => s.replyTo !== null);

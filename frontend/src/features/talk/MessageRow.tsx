@@ -61,8 +61,8 @@ export const MessageRow = memo(function MessageRow({ id, grouped, thread = false
         )}
         {editing ? <Edit message={message} /> : <Body message={message} thread={thread} />}
         {message.deleted ? null : <Reactions message={message} />}
-        {seen && seen.length > 0 ? <SeenBy users={seen} /> : null}
       </div>
+      {seen && seen.length > 0 ? <SeenBy users={seen} /> : null}
       {settled && !editing && touch ? <MessageMenu message={message} onReply={onReply} touch /> : null}
       {settled && !editing && !touch && (near || held) ? <MessageToolbar message={message} onReply={onReply} onOpen={setHeld} /> : null}
     </li>
@@ -121,7 +121,7 @@ function Edit({ message }: { message: TalkMessage }) {
   );
 }
 
-const MAX_FACES = 6;
+const MAX_FACES = 3;
 
 function SeenBy({ users }: { users: readonly string[] }) {
   const { t, language } = useText();
@@ -130,7 +130,7 @@ function SeenBy({ users }: { users: readonly string[] }) {
   const label = t("talk.seenBy", { names });
   return (
     <span className="seen" role="img" aria-label={label} title={label}>
-      {users.slice(0, MAX_FACES).map((user) => <AuthorFace key={user} id={user} size={16} />)}
+      {users.slice(0, MAX_FACES).map((user) => <AuthorFace key={user} id={user} size={14} />)}
       {users.length > MAX_FACES ? <span className="num">+{users.length - MAX_FACES}</span> : null}
     </span>
   );

@@ -61,7 +61,7 @@ export function ReactButton({ message, className, size = 17, onOpen }: { message
   };
   return (
     <Popover
-      label={t("talk.react")} align="end" open={open} onOpenChange={change} className="emoji-pop"
+      label={t("talk.react")} align="end" side="top" open={open} onOpenChange={change} className="emoji-pop"
       trigger={<IconButton className={className ?? ""} label={t("talk.react")} tip={false} title={t("talk.react")}><SmilePlus size={size} aria-hidden /></IconButton>}
     >
       <div className="emoji-row">

@@ -1,5 +1,5 @@
 /** What the chat does around its list: saying and asking, jumping to a message, counting what came. */
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 import type { RefObject } from "react";
 import { api } from "../../api";
 import { errorText } from "../../app/session";
@@ -55,14 +55,25 @@ export function useJump(toMessage: (id: string) => boolean): void {
     if (wanted === null) return;
     let gone = false;
     void client.talk.find("chat", wanted.id).then((found) => {
-      if (!found) return;
       // The rows of the pages that were loaded are drawn first.
       window.setTimeout(() => {
-        if (!gone && toMessage(wanted.id)) talkUi.flash(wanted.id);
+        if (gone) return;
+        if (found && toMessage(wanted.id)) talkUi.flash(wanted.id);
+        view.arrived();
       });
     });
     return () => { gone = true; };
   }, [client, wanted, toMessage]);
+}
+
+/** The chat opens at what is new, when that is more than fits on the screen. */
+export function useStart(fresh: string | null, known: boolean, toMessage: (id: string, top: boolean) => boolean): void {
+  const started = useRef(false);
+  useLayoutEffect(() => {
+    if (!known || started.current) return;
+    started.current = true;
+    if (fresh !== null && useView.getState().toMessage === null) toMessage(fresh, true);
+  }, [fresh, known, toMessage]);
 }
 
 /** A stop or day was to be mentioned: it goes into what is being written. */

@@ -13,7 +13,10 @@ export interface ChatScroll {
   /** The newest message is in view. */
   atEnd: boolean;
   toEnd: (smooth?: boolean) => void;
-  toMessage: (id: string) => boolean;
+  /** Bring a message into view; false when it is not there. `top`: to the top, unless it is in view anyway. */
+  toMessage: (id: string, top?: boolean) => boolean;
+  /** As `atEnd`, at this very moment. */
+  following: RefObject<boolean>;
   onScroll: () => void;
 }
 
@@ -76,16 +79,18 @@ export function useChatScroll(ids: readonly string[], more: boolean, older: () =
     return () => observer.disconnect();
   }, [look]);
 
-  const toMessage = useCallback((id: string) => {
-    const row = box.current === null ? null : rowOf(box.current, id);
-    if (row === null) return false;
+  const toMessage = useCallback((id: string, top = false) => {
+    const node = box.current;
+    const row = node === null ? null : rowOf(node, id);
+    if (node === null || row === null) return false;
+    if (top && row.offsetTop >= node.scrollTop) return true;
     following.current = false;
-    row.scrollIntoView({ block: "center" });
+    row.scrollIntoView({ block: top ? "start" : "center" });
     look();
     return true;
   }, [look]);
 
-  return { box, atEnd, toEnd, toMessage, onScroll };
+  return { box, atEnd, toEnd, toMessage, onScroll, following };
 }
 
 const rowOf = (node: HTMLElement, id: string): HTMLElement | null => node.querySelector(`[data-message="${CSS.escape(id)}"]`);

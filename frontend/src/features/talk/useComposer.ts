@@ -166,7 +166,8 @@ export function useComposer(options: ComposerOptions, box: RefObject<HTMLTextAre
       },
       onSelect: (event: { currentTarget: HTMLTextAreaElement }) => {
         const { value, selectionStart, selectionEnd } = event.currentTarget;
-        if (trigger !== null && selectionStart === selectionEnd) setTrigger(triggerAt(value, selectionStart));
+        // React tells of a selection with every key, also with the Escape that has just closed them.
+        setTrigger((before) => (before === null || selectionStart !== selectionEnd ? before : triggerAt(value, selectionStart)));
       },
     },
   };

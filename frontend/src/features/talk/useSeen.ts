@@ -1,5 +1,6 @@
 /** Marks as read what was really seen: the newest message in view, the page shown and in focus. */
 import { useEffect, useState, useSyncExternalStore } from "react";
+import type { RefObject } from "react";
 import { useMe, useReads, useRoomClient, type ListKey, type TalkMessage } from "../../store";
 
 function subscribe(changed: () => void): () => void {
@@ -16,7 +17,7 @@ export const useAttention = (): boolean => useSyncExternalStore(subscribe, () =>
  * `atEnd`: the newest of `messages` is in view. Returns up to where everything had been read when the
  * reader came (back): what is newer is "new since you were here". Null until that is known.
  */
-export function useSeen(messages: readonly TalkMessage[], ready: boolean, atEnd: boolean): number | null {
+export function useSeen(messages: readonly TalkMessage[], ready: boolean, atEnd: boolean, following: RefObject<boolean>): number | null {
   const client = useRoomClient();
   const me = useMe().user;
   const mark = useReads().get(me ?? "") ?? 0;
@@ -30,8 +31,9 @@ export function useSeen(messages: readonly TalkMessage[], ready: boolean, atEnd:
     // Coming back to new messages draws the line anew; while reading it stays where it was.
     if (attention && !wasThere && (since === null || newest > mark)) setSince(mark);
     if (attention !== wasThere) setWasThere(attention);
-    if (attention && atEnd && newest > mark) client.talk.see("chat", messages.map((message) => message.id));
-  }, [client, ready, attention, wasThere, atEnd, newest, mark, since, messages]);
+    // Not before the line is drawn: with much that is new it is the line that comes into view, not the end.
+    if (since !== null && attention && atEnd && following.current && newest > mark) client.talk.see("chat", messages.map((message) => message.id));
+  }, [client, ready, attention, wasThere, atEnd, following, newest, mark, since, messages]);
   return since;
 }
 
