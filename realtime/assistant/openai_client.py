@@ -42,6 +42,10 @@ LONGEST_MESSAGE = 300
 NO_KEY = "none"
 """In place of an empty key, which the SDK refuses to send; local servers want none."""
 
+OLD_LIMIT, NEW_LIMIT = "max_tokens", "max_completion_tokens"
+"""How the length of an answer is bounded: everybody knows the first, but OpenAI's newer models refuse
+it and ask for the second by name."""
+
 _UNFINISHED = frozenset({"length", "content_filter"})
 """Reasons with which the last tool call may be half written."""
 
@@ -64,6 +68,7 @@ class OpenAICompletions:
         self._trailer = trailer
         self._sdk: AsyncOpenAI | None = None
         self._building = asyncio.Lock()
+        self._limit = OLD_LIMIT
 
     def __repr__(self) -> str:
         return f"OpenAICompletions({self.model!r})"
@@ -110,12 +115,15 @@ class OpenAICompletions:
         try:
             return await sdk.post(
                 "/chat/completions",
-                body=_body(self.model, request),
+                body=_body(self.model, request, self._limit),
                 cast_to=object,
                 stream=True,
                 stream_cls=openai.AsyncStream[object],
             )
         except openai.APIStatusError as error:
+            if self._limit == OLD_LIMIT and NEW_LIMIT in _error_in(error.body)[0]:
+                self._limit = NEW_LIMIT
+                return await self._post(request)
             raise self._refusal(error.status_code, error.body, error.response.headers) from None
         except openai.OpenAIError as error:
             raise UpstreamError("ai_unavailable", self._describe("no answer", error)) from None
@@ -195,11 +203,11 @@ class OpenAICompletions:
 # Requests
 
 
-def _body(model: str, request: ChatRequest) -> dict[str, Any]:
+def _body(model: str, request: ChatRequest, limit: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "messages": [_message(message) for message in request.messages],
-        "max_tokens": request.max_tokens,
+        limit: request.max_tokens,
         "stream": True,
         "stream_options": {"include_usage": True},
     }

@@ -295,6 +295,22 @@ async def test_a_wait_that_makes_no_sense_is_none(tap: Tap, liar: OpenAICompleti
     assert (error.code, error.retry_after) == ("ai_rate_limited", None)
 
 
+async def test_a_model_that_wants_the_newer_limit_gets_it(tap: Tap, liar: OpenAICompletions) -> None:
+    wants = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    refusal = f'{{"error": {{"message": "{wants}", "code": "unsupported_parameter"}}}}'
+    tap.answer(http(400, refusal))
+    for _ in range(2):
+        tap.answer(STREAM, chunk(content="好", finish_reason="stop"), DONE)
+        assert text_of(await read(liar)) == "好"
+    limits = [
+        (body.get("max_tokens"), body.get("max_completion_tokens"))
+        for body in (exchange.body for exchange in tap.exchanges)
+    ]
+    assert limits == [(200, None), (None, 200), (None, 200)]
+    tap.answer(http(400, refusal))
+    assert (await fail(liar))[1].code == "ai_bad_request"
+
+
 async def test_no_money_is_not_mended_by_waiting(tap: Tap, liar: OpenAICompletions) -> None:
     tap.answer(http(429, '{"error": {"message": "quota", "code": "insufficient_quota"}}'))
     _, error = await fail(liar)
