@@ -1,6 +1,7 @@
 """Two server processes on one database and one Redis, each at an address of its own.
 
-Owns starting and stopping both. Never decides what is tested. Called by the fixture `cluster`.
+Owns starting and stopping both. Never decides what is tested, and does not start the language model that
+their assistant is pointed at. Called by the fixture `cluster`.
 """
 
 from __future__ import annotations
@@ -11,16 +12,21 @@ from tests.services.server import ServerProcess
 class Cluster:
     """Any test may kill a process and start it again; `start()` brings back what is down."""
 
-    def __init__(self, database_url: str, redis_url: str) -> None:
-        settings = {
+    def __init__(self, database_url: str, redis_url: str, ai_base_url: str) -> None:
+        self._settings = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PROCESSES": "2",
             "THROTTLE_FACTOR": "1000",
         }
-        self.servers = [ServerProcess(settings), ServerProcess(settings)]
+        assistant = {"AI_BASE_URL": ai_base_url, "AI_API_KEY": "test", "AI_MODEL": "mock"}
+        self.servers = [ServerProcess({**self._settings, **assistant}) for _ in range(2)]
         self.servers[0].migrate()
         self.start()
+
+    def another(self) -> ServerProcess:
+        """One more process, not started, that has no assistant. It is the caller's to remove."""
+        return ServerProcess(self._settings)
 
     @property
     def urls(self) -> list[str]:

@@ -1,6 +1,6 @@
-"""Two real server processes, a browser, and people with browser windows.
+"""Two real server processes, a language model, a browser, and people with browser windows.
 
-Owns the life of all three and what happens when a test fails: a screenshot of every window in a temporary
+Owns the life of all four and what happens when a test fails: a screenshot of every window in a temporary
 folder. Never holds test data. Used by the tests of this folder only.
 """
 
@@ -15,10 +15,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.people import People
+from tests.services.aimock import Aimock
 from tests.services.chromium import LAUNCH_ARGUMENTS
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 from tests.services.server import ROOT
+from tests.services.tap import Tap
 
 FAILED = pytest.StashKey[bool]()
 
@@ -35,12 +37,36 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="package")
-def cluster(mariadb: MariaDB, redis_server: Redis) -> Iterator[Cluster]:
+def _model() -> Iterator[Aimock]:
+    """Not started: most tests never ask the assistant."""
+    made = Aimock()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="package")
+def tap(_model: Aimock) -> Iterator[Tap]:
+    """Between the assistant of both processes and its model. Sees the questions of all tests."""
+    with Tap(_model.port) as made:
+        yield made
+
+
+@pytest.fixture
+def model(_model: Aimock, tap: Tap) -> Iterator[Aimock]:
+    """The language model, which says what `tests/services/aimock.py` lists until a test declares more."""
+    if not _model.running:
+        tap.target = _model.start().port
+    yield _model
+    _model.reset()
+
+
+@pytest.fixture(scope="package")
+def cluster(mariadb: MariaDB, redis_server: Redis, tap: Tap) -> Iterator[Cluster]:
     """Two processes that share a database and a bus, each at its own address."""
     if not (ROOT / "frontend" / "dist" / "index.html").is_file():
         pytest.fail("The frontend is not built: run .venv/bin/python frontend/build.py", pytrace=False)
     mariadb.drop_database("e2e")
-    made = Cluster(mariadb.create_database("e2e"), redis_server.url)
+    made = Cluster(mariadb.create_database("e2e"), redis_server.url, tap.base_url)
     yield made
     made.stop()
 

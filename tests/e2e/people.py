@@ -193,10 +193,14 @@ class People:
         """A new guest."""
         return self.person(name, process, **context).become_guest()
 
+    def trip(self, owner: Person, plan: list[list[str]] | None = None) -> Trip:
+        """A trip of two days, unless the plan says otherwise."""
+        return Trip(owner, plan or [["Old Town", "Black Dragon Pool"], ["Tiger Leaping Gorge"]])
+
     def pair(self, plan: list[list[str]] | None = None) -> tuple[Person, Person, Trip]:
         """An owner and an editor at different server processes, and their trip."""
         owner, editor = self.guest("Ann", 0), self.guest("Bo", 1)
-        trip = Trip(owner, plan or [["Old Town", "Black Dragon Pool"], ["Tiger Leaping Gorge"]])
+        trip = self.trip(owner, plan)
         trip.invite(editor)
         return owner, editor, trip
 

@@ -16,7 +16,10 @@ from tests.services.process import HOST, Service, ServiceError
 
 ROOT = Path(__file__).resolve().parents[2]
 # A developer's own settings must not decide how a test ends.
-OWN_SETTINGS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATA_DIR", "LOG_LEVEL", "PORT", "HOST")
+OWN_SETTINGS = (
+    *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATA_DIR", "LOG_LEVEL", "PORT", "HOST"),
+    *("AI_API_KEY", "AI_BASE_URL", "AI_MODEL"),
+)
 
 
 class ServerProcess(Service):
