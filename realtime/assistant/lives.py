@@ -27,7 +27,7 @@ from realtime.assistant.reading import ended
 from realtime.assistant.relay import LEASE, Relay, Want
 from realtime.assistant.streams import Growing
 from realtime.hub import Hub
-from realtime.protocol import AnswerEnded, Stream, encode
+from realtime.protocol import AnswerEnded, encode
 from realtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class Lives:
 
         ticket = Ticket(job.actor.user_id or "", job.trip_id, place)
         live = self._by_id[job.answer_id] = Live(job, growing, Draft(model), ticket, _now())
-        growing.on_piece = lambda piece: self._tell(live, piece)
+        growing.on_piece = lambda at, reasoning_at: self._tell(live, at, reasoning_at)
         self.queue.enter(ticket)
         live.task = self._tasks.spawn(f"answer {job.answer_id}", self._serve(live))
         return live
@@ -221,11 +221,11 @@ class Lives:
             if live.making is not None:
                 live.making.cancel()
 
-    def _tell(self, live: Live, piece: Stream) -> None:
+    def _tell(self, live: Live, at: int, reasoning_at: int) -> None:
         trip_id = live.job.trip_id
         if trip_id is None and not live.remote:
             return
-        payload = encode(piece)
+        payload = encode(live.growing.piece(at, reasoning_at))
         if trip_id is not None:
             self._hub.broadcast(trip_id, payload, members_only=True)
         if live.remote:

@@ -59,6 +59,8 @@ class Halves:
 
     def feed(self, text: str) -> str:
         """The well-formed part of what has come; half an emoji at its end waits for the other."""
+        if not self._held and text.isascii():
+            return text
         text = self._held + text
         self._held = ""
         if text and "\ud800" <= text[-1] <= "\udbff":
@@ -94,11 +96,15 @@ class Growing:
         """Characters given to `write` so far, those that wait to be handed on included."""
         self.over = False
         """The answer has ended, though how is not known here yet: the database says it."""
-        self.on_piece: Callable[[Stream], None] | None = None
+        self.on_piece: Callable[[int, int], None] | None = None
+        """Told where each new piece begins, in text and in reasoning."""
         self.readers: set[Reader] = set()
         self._pause = pause
-        self._pending: tuple[list[str], list[str]] = ([], [])
-        self._halves = (Halves(), Halves())
+        self._pending: list[str] = []
+        self._pending_thought: list[str] = []
+        self._halves = Halves()
+        self._thought_halves = Halves()
+        self._loop = asyncio.get_running_loop()
         self._told = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -106,27 +112,23 @@ class Growing:
 
     def write(self, text: str = "", reasoning: str = "") -> None:
         """A few more characters."""
-        self.written += len(text)
-        self.thought += len(reasoning)
-        for pending, halves, more in zip(self._pending, self._halves, (text, reasoning), strict=True):
-            if more and (whole := halves.feed(more)):
-                pending.append(whole)
-        self._soon()
+        if text:
+            self.written += len(text)
+            self._pending.append(self._halves.feed(text))
+        if reasoning:
+            self.thought += len(reasoning)
+            self._pending_thought.append(self._thought_halves.feed(reasoning))
+        if self._timer is None:
+            wait = self._told + self._pause - self._loop.time()
+            if wait <= 0:
+                self.flush()
+            else:
+                self._timer = self._loop.call_later(wait, self.flush)
 
     def turn(self, status: AnswerStatus, position: int = 0) -> None:
         """The status, or the place in the queue, has changed; told at once."""
         self.status, self.position = status, position
         self.flush(even_empty=True)
-
-    def _soon(self) -> None:
-        if self._timer is not None:
-            return
-        loop = asyncio.get_running_loop()
-        wait = self._told + self._pause - loop.time()
-        if wait <= 0:
-            self.flush()
-        else:
-            self._timer = loop.call_later(wait, self.flush)
 
     def flush(self, even_empty: bool = False) -> None:
         """Hand on what has gathered."""
@@ -134,20 +136,23 @@ class Growing:
             self._timer.cancel()
             self._timer = None
         at, reasoning_at = self.text.length, self.reasoning.length
-        for tape, pending in zip((self.text, self.reasoning), self._pending, strict=True):
-            tape.append("".join(pending))
-            pending.clear()
-        if not even_empty and (at, reasoning_at) == (self.text.length, self.reasoning.length):
+        if self._pending:
+            self.text.append("".join(self._pending))
+            self._pending.clear()
+        if self._pending_thought:
+            self.reasoning.append("".join(self._pending_thought))
+            self._pending_thought.clear()
+        if not even_empty and at == self.text.length and reasoning_at == self.reasoning.length:
             return
-        self._told = asyncio.get_running_loop().time()
+        self._told = self._loop.time()
         if self.on_piece is not None:
-            self.on_piece(self.piece(at, reasoning_at))
+            self.on_piece(at, reasoning_at)
         self.wake()
 
     def close(self) -> None:
         """Nothing more is written; what is left over is handed on."""
-        for pending, halves in zip(self._pending, self._halves, strict=True):
-            pending.append(halves.rest())
+        self._pending.append(self._halves.rest())
+        self._pending_thought.append(self._thought_halves.rest())
         self.flush()
 
     # --- where it is copied -----------------------------------------------------------------
@@ -206,28 +211,31 @@ class Reader:
         self.reasoning_at = reasoning_at
         self.changed = asyncio.Event()
         self.changed.set()
-        self.gone = False
+        self._gone = False
         self._told: tuple[AnswerStatus, int] | None = None
+        self._alarm = _Alarm(self.changed.set)
         growing.readers.add(self)
 
     async def next(self, within: float) -> Stream | AnswerEnded | None:
         """The next piece, after all of them the end; None when `within` seconds bring nothing, it
         has left, or the database has to be asked how it ended (`Growing.over`)."""
-        if self.gone:
-            return None
-        try:
-            async with asyncio.timeout(within):
-                while True:
-                    await self.changed.wait()
-                    self.changed.clear()
-                    if self.gone:
-                        return None
-                    if (found := self._look()) is not None:
-                        return found
-                    if self.growing.over:
-                        return None
-        except TimeoutError:
-            return None
+        until = self._alarm.now() + within
+        while not self._has_left():
+            if not self.changed.is_set():
+                if self._alarm.now() >= until:
+                    return None
+                self._alarm.set(until)
+                await self.changed.wait()
+                continue
+            self.changed.clear()
+            if (found := self._look()) is not None:
+                return found
+            if self.growing.over:
+                return None
+        return None
+
+    def _has_left(self) -> bool:
+        return self._gone
 
     def _look(self) -> Stream | AnswerEnded | None:
         growing = self.growing
@@ -247,6 +255,41 @@ class Reader:
 
     def leave(self) -> None:
         """Reads no more; a `next` that waits returns."""
-        self.gone = True
+        self._gone = True
+        self._alarm.cancel()
         self.growing.readers.discard(self)
         self.changed.set()
+
+
+class _Alarm:
+    """Rings at a time that is put off again and again: cheaper than a time-out for every piece, since
+    a timer that is early just starts anew."""
+
+    __slots__ = ("_at", "_loop", "_ring", "_timer", "now")
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ring = ring
+        self._at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.now = self._loop.time
+
+    def set(self, at: float) -> None:
+        """Ring at this time, and no more at any that was set before."""
+        self._at = at
+        if self._timer is not None and self._timer.when() > at:
+            self.cancel()
+        if self._timer is None:
+            self._timer = self._loop.call_at(at, self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        if self.now() < self._at:
+            self.set(self._at)
+        else:
+            self._ring()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

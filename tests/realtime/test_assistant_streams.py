@@ -98,7 +98,7 @@ async def test_readers_that_come_go_and_return_miss_nothing(seed: int) -> None:
 async def test_what_comes_close_together_is_handed_on_as_one_piece() -> None:
     growing = Growing("a1", pause=0.02)
     told: list[Stream] = []
-    growing.on_piece = told.append
+    growing.on_piece = lambda at, thought_at: told.append(growing.piece(at, thought_at))
     growing.write("a")  # nothing came before: at once
     assert [piece.text for piece in told] == ["a"]
     for letter in "bcdef":
@@ -138,7 +138,7 @@ async def test_a_copy_heals_from_lost_doubled_and_late_pieces(seed: int) -> None
     rng = random.Random(seed)
     original, copy = Growing("a1", status="streaming"), Growing("a1")
     waiting: list[Stream] = []
-    original.on_piece = waiting.append
+    original.on_piece = lambda at, thought_at: waiting.append(original.piece(at, thought_at))
     reader = Reader(copy)
     for piece in pieces_of(TEXT, rng):
         original.write(piece)
