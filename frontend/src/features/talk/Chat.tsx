@@ -12,9 +12,9 @@ import { DayLine, FailedPosts, OfflineNote, Typing } from "./parts";
 import { useAuthorName } from "./people";
 import { rowsOf, seenAt } from "./rows";
 import { talkUi, useTalkUi } from "./ui";
-import { useJump, useMentionRequest, useNewBelow, useSay, useStart } from "./useChat";
+import { useJump, useMentionRequest, useNewBelow, useOpenAtNew, useSay, useStart } from "./useChat";
 import { useChatScroll } from "./useChatScroll";
-import { useSeen } from "./useSeen";
+import { useSeen, useSince } from "./useSeen";
 
 export function Chat() {
   const { t } = useText();
@@ -27,14 +27,17 @@ export function Chat() {
   const messages = useMemo(() => list.ids.flatMap((id) => all.get(id) ?? []), [list.ids, all]);
   const older = useCallback(() => void client.talk.older("chat"), [client]);
   const scroll = useChatScroll(list.ids, list.more, older);
-  const since = useSeen(messages, list.status === "ready", scroll.atEnd, scroll.following);
+  const newest = messages.reduce((seq, message) => Math.max(seq, message.seq), 0);
+  const since = useSince(list.status === "ready", newest);
+  const settled = useStart(since, messages[0]?.seq ?? 0, list.more);
   const rows = useMemo(() => rowsOf(messages, me, since), [messages, me, since]);
   const seen = useMemo(() => seenAt(messages, reads, me), [messages, reads, me]);
   const composer = useRef<ComposerHandle>(null);
   const [cursor, setCursor] = useState<string | null>(null);
   const below = useNewBelow(messages, scroll.atEnd);
   useJump(scroll.toMessage);
-  useStart(rows.find((row) => row.fresh)?.id ?? null, since !== null, scroll.toMessage);
+  useOpenAtNew(settled, rows.find((row) => row.fresh)?.id ?? null, scroll.toMessage);
+  useSeen(messages, newest, settled, scroll);
   useMentionRequest(composer);
   const say = useSay(() => scroll.toEnd());
   const replying = useTalkUi((s) => s.replyTo !== null);
@@ -91,7 +94,7 @@ function Top({ list, onRetry }: { list: TalkList; onRetry: () => void }) {
   const { t } = useText();
   const none = list.ids.length === 0;
   if (list.status === "failed") return <div className="chat-top"><Notice tone="bad" action={<Button size="sm" onClick={onRetry}>{t("common.retry")}</Button>}>{t("talk.failed")}</Notice></div>;
-  if (list.status !== "ready" || list.busy || list.more) return <div className="chat-top" aria-busy="true">{none || list.busy ? <Delayed><Waiting rows={none ? 5 : 2} /></Delayed> : null}</div>;
+  if (list.status !== "ready" || list.busy || list.more) return <div className={none ? "chat-top" : "chat-top chat-top-more"} aria-busy={list.busy}>{none || list.busy ? <Delayed><Waiting rows={none ? 5 : 2} /></Delayed> : null}</div>;
   if (none) return <Empty icon={<MessagesSquare size={26} />} title={t("talk.emptyTitle")}>{t("talk.empty")}</Empty>;
   return <p className="chat-top chat-beginning">{t("talk.beginning")}</p>;
 }

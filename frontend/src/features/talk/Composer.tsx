@@ -48,9 +48,14 @@ export function Composer({ label, placeholder, kind, above, autoFocus, ref, ...o
     },
   }));
   useEffect(() => {
-    if (!autoFocus || box.current === null) return;
-    box.current.focus();
-    box.current.setSelectionRange(box.current.value.length, box.current.value.length);
+    if (!autoFocus) return;
+    // A dialog that opens, or a menu that closes, moves the focus too: this is the last word.
+    const timer = window.setTimeout(() => {
+      const node = box.current;
+      node?.focus();
+      node?.setSelectionRange(node.value.length, node.value.length);
+    });
+    return () => window.clearTimeout(timer);
   }, [autoFocus]);
 
   return (

@@ -20,7 +20,9 @@ test("the line of new messages stands before the first by somebody else, once, a
   const fresh = (since: number | null, me = "ann") => rowsOf(talk, me, since).filter((row) => row.fresh).map((row) => row.id);
   expect(fresh(4)).toEqual(["m5"]);
   expect(fresh(2)).toEqual(["m4"]);
+  // All is new, or the end of what was read is further up than what is loaded.
   expect(fresh(0, "cy")).toEqual([]);
+  expect(fresh(0)).toEqual([]);
   expect(fresh(7)).toEqual([]);
   expect(fresh(null)).toEqual([]);
 });

@@ -21,12 +21,12 @@ export function localDay(iso: string): string {
 /** `newSince`: what has a higher seq and is not mine is new; null: no line is drawn. */
 export function rowsOf(messages: readonly TalkMessage[], me: string | null, newSince: number | null): Row[] {
   let before: TalkMessage | null = null;
-  let drawn = newSince === null;
+  // Where what was read ends is known only when some of it is here.
+  let drawn = newSince === null || (messages[0]?.seq ?? 0) > newSince;
   return messages.map((message) => {
     const day = localDay(message.at);
     const newDay = before === null || localDay(before.at) !== day;
-    // A line above everything would only say that all is new.
-    const fresh: boolean = !drawn && before !== null && message.seq > (newSince ?? 0) && message.author !== me;
+    const fresh: boolean = !drawn && message.seq > (newSince ?? 0) && message.author !== me;
     if (message.seq > (newSince ?? 0) && message.author !== me) drawn = true;
     const row: Row = { id: message.id, day: newDay ? day : null, grouped: !newDay && !fresh && goesOn(before, message), fresh };
     before = message;

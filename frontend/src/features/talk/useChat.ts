@@ -1,5 +1,5 @@
 /** What the chat does around its list: saying and asking, jumping to a message, counting what came. */
-import { useEffect, useLayoutEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { RefObject } from "react";
 import { api } from "../../api";
 import { errorText } from "../../app/session";
@@ -66,14 +66,34 @@ export function useJump(toMessage: (id: string) => boolean): void {
   }, [client, wanted, toMessage]);
 }
 
+/** Pages that are loaded to find where the reader had got to. */
+const MAX_START_PAGES = 3;
+
+/** Loads older pages until some of what the reader has read is there, or it is too far. True: done. */
+export function useStart(since: number | null, oldest: number, more: boolean): boolean {
+  const { client } = useRoom();
+  const [settled, setSettled] = useState(false);
+  const pages = useRef(0);
+  useEffect(() => {
+    if (since === null || settled) return;
+    if (!more || oldest <= since || pages.current >= MAX_START_PAGES || useView.getState().toMessage !== null) {
+      setSettled(true);
+      return;
+    }
+    pages.current += 1;
+    void client.talk.older("chat").then((loaded) => { if (!loaded) setSettled(true); });
+  }, [client, since, oldest, more, settled]);
+  return settled;
+}
+
 /** The chat opens at what is new, when that is more than fits on the screen. */
-export function useStart(fresh: string | null, known: boolean, toMessage: (id: string, top: boolean) => boolean): void {
-  const started = useRef(false);
+export function useOpenAtNew(settled: boolean, fresh: string | null, toMessage: (id: string, top: boolean) => boolean): void {
+  const done = useRef(false);
   useLayoutEffect(() => {
-    if (!known || started.current) return;
-    started.current = true;
+    if (!settled || done.current) return;
+    done.current = true;
     if (fresh !== null && useView.getState().toMessage === null) toMessage(fresh, true);
-  }, [fresh, known, toMessage]);
+  }, [settled, fresh, toMessage]);
 }
 
 /** A stop or day was to be mentioned: it goes into what is being written. */

@@ -123,6 +123,8 @@ export function useComposer(options: ComposerOptions, box: RefObject<HTMLTextAre
     }
     reporter.field(focus, "focus");
     picked.current.clear();
+    // At once: the place to write may go with what was sent.
+    if (key !== null) keepUnsent(key, NOTHING_UNSENT);
     setDraft(NOTHING_UNSENT);
     setTrigger(null);
     box.current?.focus();

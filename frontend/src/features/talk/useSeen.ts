@@ -1,7 +1,7 @@
 /** Marks as read what was really seen: the newest message in view, the page shown and in focus. */
 import { useEffect, useState, useSyncExternalStore } from "react";
-import type { RefObject } from "react";
 import { useMe, useReads, useRoomClient, type ListKey, type TalkMessage } from "../../store";
+import type { ChatScroll } from "./useChatScroll";
 
 function subscribe(changed: () => void): () => void {
   const stop = new AbortController();
@@ -14,15 +14,13 @@ function subscribe(changed: () => void): () => void {
 export const useAttention = (): boolean => useSyncExternalStore(subscribe, () => document.visibilityState === "visible" && document.hasFocus());
 
 /**
- * `atEnd`: the newest of `messages` is in view. Returns up to where everything had been read when the
- * reader came (back): what is newer is "new since you were here". Null until that is known.
+ * Up to where everything had been read when the reader came (back): what is newer is "new since you
+ * were here". Null until that is known.
  */
-export function useSeen(messages: readonly TalkMessage[], ready: boolean, atEnd: boolean, following: RefObject<boolean>): number | null {
-  const client = useRoomClient();
+export function useSince(ready: boolean, newest: number): number | null {
   const me = useMe().user;
   const mark = useReads().get(me ?? "") ?? 0;
   const attention = useAttention();
-  const newest = messages.reduce((seq, message) => Math.max(seq, message.seq), 0);
   const [since, setSince] = useState<number | null>(null);
   const [wasThere, setWasThere] = useState(false);
 
@@ -31,10 +29,21 @@ export function useSeen(messages: readonly TalkMessage[], ready: boolean, atEnd:
     // Coming back to new messages draws the line anew; while reading it stays where it was.
     if (attention && !wasThere && (since === null || newest > mark)) setSince(mark);
     if (attention !== wasThere) setWasThere(attention);
-    // Not before the line is drawn: with much that is new it is the line that comes into view, not the end.
-    if (since !== null && attention && atEnd && following.current && newest > mark) client.talk.see("chat", messages.map((message) => message.id));
-  }, [client, ready, attention, wasThere, atEnd, following, newest, mark, since, messages]);
+  }, [ready, attention, wasThere, newest, mark, since]);
   return since;
+}
+
+/** With the newest of `messages` in view, and somebody looking, all of them count as seen. */
+export function useSeen(messages: readonly TalkMessage[], newest: number, settled: boolean, scroll: Pick<ChatScroll, "atEnd" | "following">): void {
+  const client = useRoomClient();
+  const me = useMe().user;
+  const mark = useReads().get(me ?? "") ?? 0;
+  const attention = useAttention();
+  const { atEnd, following } = scroll;
+  useEffect(() => {
+    // Not before it is settled what comes into view: with much that is new that is not the end.
+    if (settled && attention && atEnd && following.current && newest > mark) client.talk.see("chat", messages.map((message) => message.id));
+  }, [client, settled, attention, atEnd, following, newest, mark, messages]);
 }
 
 /** The same for comments: all that are listed count as seen while somebody looks. */
