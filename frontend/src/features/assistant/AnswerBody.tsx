@@ -40,14 +40,19 @@ export function AnswerBody({ answer, paused = false, onStop, onRetry, children }
 
 /** While it grows, the newest text may wait for a moment when the page has more urgent things to do. */
 const AnswerText = memo(function AnswerText({ text, growing }: { text: string; growing: boolean }) {
-  const shown = useDeferredValue(text);
   if (text === "") return null;
   return (
     <div className={growing ? "md md-growing" : "md"}>
-      <Suspense fallback={<p className="md-plain">{text}</p>}><Markdown text={growing ? shown : text} /></Suspense>
+      <Suspense fallback={<p className="md-plain">{text}</p>}><Words text={text} growing={growing} /></Suspense>
     </div>
   );
 });
+
+/** Mounted when its chunk is there: a text deferred before that would show less than was there already. */
+function Words({ text, growing }: { text: string; growing: boolean }) {
+  const shown = useDeferredValue(text);
+  return <Markdown text={growing ? shown : text} />;
+}
 
 function Reasoning({ text, open }: { text: string; open: boolean }) {
   const { t } = useText();
