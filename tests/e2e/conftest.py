@@ -57,6 +57,7 @@ def model(_model: Aimock, tap: Tap) -> Iterator[Aimock]:
     if not _model.running:
         tap.target = _model.start().port
     yield _model
+    tap.release()
     _model.reset()
 
 

@@ -11,7 +11,15 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, WebSocketRoute
+from playwright.sync_api import (
+    APIResponse,
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    WebSocketRoute,
+)
 
 from tests.e2e.cluster import Cluster
 
@@ -69,18 +77,22 @@ class Person:
         self.page.goto(self.origin + path)
         return self.page
 
-    def api(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer of a REST call that must succeed, made with the cookies of this person."""
+    def call(self, method: str, path: str, body: Any = None) -> APIResponse:
+        """A REST call with the cookies of this person."""
         headers = {"Content-Type": "application/json"}
         for cookie in self.context.cookies(self.origin):
             if cookie.get("name") == "_xsrf":
                 headers["X-XSRFToken"] = cookie.get("value", "")
-        answer = self.context.request.fetch(
+        return self.context.request.fetch(
             self.origin + path,
             method=method,
             headers=headers,
             data={} if body is None and method != "GET" else body,
         )
+
+    def api(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer of a REST call that must succeed, made with the cookies of this person."""
+        answer = self.call(method, path, body)
         assert answer.ok, f"{method} {path}: {answer.status} {answer.text()}"
         return answer.json()
 
@@ -181,15 +193,16 @@ class People:
         self.cluster = cluster
         self.all: list[Person] = []
 
-    def person(self, name: str, process: int = 0, **context: Any) -> Person:
-        """Somebody not signed in, at this server process; `context` as Playwright's new_context takes it."""
+    def person(self, name: str, process: int | str = 0, **context: Any) -> Person:
+        """Somebody not signed in, at this server process or address; `context` as Playwright's new_context
+        takes it."""
         options = {"locale": "en-US", "timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
         made = self.browser.new_context(**{**DESKTOP, **options, **context})
-        person = Person(made, self.cluster.urls[process], name)
+        person = Person(made, process if isinstance(process, str) else self.cluster.urls[process], name)
         self.all.append(person)
         return person
 
-    def guest(self, name: str, process: int = 0, **context: Any) -> Person:
+    def guest(self, name: str, process: int | str = 0, **context: Any) -> Person:
         """A new guest."""
         return self.person(name, process, **context).become_guest()
 
