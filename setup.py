@@ -66,8 +66,9 @@ setup(
     py_modules=["server"],
     package_data={
         "": ["*.json", "*.j2", "*.mako", "*.ini", "*.html", "*.txt", "*.sql", "py.typed"],
-        # Not a package, so the patterns above do not reach it.
+        # Not packages, so the patterns above do not reach them.
         "domain": ["samples/*.json"],
+        "realtime.assistant": ["templates/*.j2"],
     },
     install_requires=RUNTIME,
     extras_require={"dev": DEV, "load": LOAD},

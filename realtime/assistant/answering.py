@@ -164,6 +164,8 @@ async def unbroken(work: Coroutine[Any, Any, None]) -> None:
         await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("cut off, and it failed: %s", error)
         raise
 
 

@@ -1,0 +1,47 @@
+"""Settings from the environment: each is documented, secrets are not shown, contradictions are named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from server import Settings, SettingsError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_every_setting_has_a_row_in_the_readme_and_every_row_a_setting() -> None:
+    table = (ROOT / "README.md").read_text("utf-8").split("## Settings")[1].split("\n## ")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == {each.name.upper() for each in fields(Settings)}
+
+
+def test_the_key_is_never_shown() -> None:
+    settings = Settings.read({"AI_API_KEY": "sk-secret"})
+    assert settings.ai_api_key == "sk-secret" and "secret" not in repr(settings)
+
+
+def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
+    settings = Settings.read({})
+    assert (settings.ai_api_key, settings.ai_model) == ("", "deepseek-chat")
+    assert settings.ai_base_url == "https://api.deepseek.com"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AI_BASE_URL", "api.deepseek.com"),
+        ("AI_FIRST_TOKEN_SECONDS", "0"),
+        ("AI_TOTAL_SECONDS", "soon"),
+        ("AI_MAX_TOKENS", "10"),
+        ("AI_STREAMS", "0"),
+        ("AI_STREAMS_PER_TRIP", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.read({name: value})
