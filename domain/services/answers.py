@@ -159,7 +159,7 @@ def propose(command: Propose, uow: UnitOfWork) -> Proposed:
     intent = Intent(
         # Only a carrier: `build` puts each operation in its place.
         op=AddDay(id="none"),
-        op_id=f"proposal-{command.proposal_id}",
+        op_id=f"proposal/{command.proposal_id}",
         actor=ASSISTANT,
         base=command.base,
         seq=trip.seq + 1,
@@ -209,7 +209,8 @@ def finish_answer(command: FinishAnswer, uow: UnitOfWork) -> bool:
     )
     changed: dict[str, Any] = {"text": outcome.text, "answer": msgspec.to_builtins(answer)}
     talk = [TalkChange("message", message.id, changed)]
-    _record(uow, trip, f"answer-{command.answer_id}", ASSISTANT, command.at, "answer.finish", talk)
+    # No client can send an op_id with a slash, and so be there first.
+    _record(uow, trip, f"answer/{command.answer_id}", ASSISTANT, command.at, "answer.finish", talk)
     return True
 
 

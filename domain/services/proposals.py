@@ -35,7 +35,8 @@ def accept(
         if piece.status != "open":
             continue
         applied += 1
-        event = _apply_piece(uow, trip, proposal, piece, user_id, f"{op_id}:{applied}", at)
+        # No client can send an op_id with a slash, and so be there first.
+        event = _apply_piece(uow, trip, proposal, piece, user_id, f"{op_id}/{applied}", at)
         if event is not None:
             proposal.applied.append(event.seq)
     final = Event(trip.seq + 1, op_id, user_id, at, kind_of(op), [], talk=[decided(proposal, user_id)])

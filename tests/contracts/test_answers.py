@@ -286,6 +286,16 @@ def test_the_assistant_proposes_what_can_be_applied(desk: Desk) -> None:
     assert [piece.status for piece in decided.pieces] == ["accepted"]
 
 
+def test_no_member_can_take_the_op_ids_that_the_server_makes(desk: Desk) -> None:
+    asked = desk.ask()
+    do(desk.units, desk.trip, ops.OpenProposal("p1", [ops.AddDay("d7")]))
+    for n, op_id in enumerate((f"answer-{asked.answer_id}", f"answer:{asked.answer_id}", "op-accept:1")):
+        do(desk.units, desk.trip, ops.PostMessage(f"m{n}", "mine"), by="vic", op_id=op_id)
+    do(desk.units, desk.trip, ops.AcceptProposal("p1"), op_id="op-accept")
+    assert desk.finish(asked.answer_id)
+    assert desk.state(asked.answer_id).status == "done"
+
+
 def test_stale_pieces_are_marked_when_they_are_read(desk: Desk) -> None:
     do(desk.units, desk.trip, ops.AddStop("s1", StopFields(name="Dali")))
     change = ops.SetStopFields("s1", StopFields(name="Xizhou"))

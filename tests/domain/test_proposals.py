@@ -63,7 +63,7 @@ def test_a_viewer_proposes_and_nothing_changes_until_an_editor_accepts() -> None
     assert [event.kind for event in made] == ["stop.set_fields", "stop.add", "stop.move", "stop.remove"]
     assert {event.actor for event in made} == {"bob"}
     assert all(event.suggested == Suggested("p1", "vic") for event in made)
-    assert [event.op_id for event in made] == [f"op-accepted:{n}" for n in range(1, 5)]
+    assert [event.op_id for event in made] == [f"op-accepted/{n}" for n in range(1, 5)]
     assert room.names(room.day_ids()[1]) == ["Shuhe", "Erhai"]
     assert room.trip.stops["n1"].proposed_by == "vic"
     assert (proposal(room).open, statuses(room)) == (False, ["accepted"] * 4)
