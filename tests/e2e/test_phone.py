@@ -16,8 +16,11 @@ WIDTH = PHONE["viewport"]["width"]
 CHINESE = {
     "plan": "日程",
     "map": "地图",
+    "talk": "讨论",
+    "more": "更多",
     "people": "同伴",
     "history": "历史",
+    "back": "返回",
     "try": "打开一个实时行程",
     "trips": "我的行程",
     "close": "关闭",
@@ -26,8 +29,11 @@ CHINESE = {
 ENGLISH = {
     "plan": "Plan",
     "map": "Map",
+    "talk": "Talk",
+    "more": "More",
     "people": "People",
     "history": "History",
+    "back": "Back",
     "try": "Try a live trip",
     "trips": "My trips",
     "close": "Close",
@@ -62,11 +68,19 @@ def test_everything_fits_a_phone(
 
     room = Room.enter(ann, trip)
     room.expect_plan(trip, [["Old Town", long_name], ["Gorge"]])
-    for tab in ("map", "people", "history", "plan"):
-        button = page.get_by_role("navigation").get_by_role("button", name=words[tab], exact=True)
+    tabs = page.get_by_role("navigation")
+    for tab in ("map", "talk", "more", "plan"):
+        button = tabs.get_by_role("button", name=words[tab], exact=True)
         button.tap()
         expect(button).to_have_attribute("aria-current", "page")
         expect_to_fit(page, WIDTH)
+    tabs.get_by_role("button", name=words["more"], exact=True).tap()
+    for panel in ("people", "history"):
+        page.get_by_role("main").get_by_role("button", name=words[panel], exact=True).tap()
+        expect(page.get_by_role("heading", level=2, name=words[panel])).to_be_visible()
+        expect_to_fit(page, WIDTH)
+        page.get_by_role("button", name=words["back"], exact=True).tap()
+    tabs.get_by_role("button", name=words["plan"], exact=True).tap()
 
     room.row(trip.stops["Old Town"]).locator(".stop-open").tap()
     sheet = page.get_by_role("dialog", name="Old Town")
