@@ -21,6 +21,7 @@ WATCH = """() => {
     const text = answer?.querySelector(".md")?.textContent ?? "";
     if (text !== window.e2eShown.at(-1)) window.e2eShown.push(text);
   };
+  look();
   new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
 }"""
 
@@ -66,8 +67,8 @@ class Answer:
         self.stop = box.get_by_role("button", name="Stop", exact=True)
         self.retry = box.get_by_role("button", name="Try again", exact=True)
 
-    def expect_status(self, status: str) -> None:
-        expect(self.box).to_have_attribute("data-status", status, timeout=PATIENCE)
+    def expect_status(self, status: str, timeout: int = PATIENCE) -> None:
+        expect(self.box).to_have_attribute("data-status", status, timeout=timeout)
 
     def expect_done(self, text: str) -> None:
         """Wait until it has ended well with exactly this text."""
