@@ -37,8 +37,8 @@ export class Review {
   readonly proposals: ProposalBook
   readonly draft: Draft
   private outcome: Outcome | null = null
-  /** Own accepting that is under way: the events that came of it so far. */
-  private accepting = new Map<string, number[]>()
+  /** Own accepting that is under way: which pieces (null: all), and the events that came of it so far. */
+  private accepting = new Map<string, { pieces: readonly number[] | null; seqs: number[] }>()
 
   constructor(private readonly options: ReviewOptions) {
     this.proposals = new ProposalBook(options)
@@ -74,7 +74,7 @@ export class Review {
 
   accept(id: string, pieces: readonly number[] | null = null): void {
     const opId = this.options.submit({ kind: 'proposal.accept', id, pieces: pieces === null ? null : [...pieces] })
-    this.accepting.set(opId, [])
+    this.accepting.set(opId, { pieces, seqs: [] })
   }
 
   decline(id: string, pieces: readonly number[] | null = null): void {
@@ -95,17 +95,17 @@ export class Review {
 
   /** Every event, after it was applied to the trip. */
   apply(event: RoomEvent): void {
-    const before = this.proposals.state().byId
     this.proposals.apply(event)
     if (event.changes.length > 0) this.draft.touch()
     if (event.kind === 'proposal.open') this.draft.confirmed(event.op_id)
-    if (event.suggested != null) this.accepting.get(acceptOf(event))?.push(event.seq)
-    const seqs = this.accepting.get(event.op_id)
-    if (seqs === undefined) return
+    if (event.suggested != null) this.accepting.get(acceptOf(event))?.seqs.push(event.seq)
+    const accepted = this.accepting.get(event.op_id)
+    if (accepted === undefined) return
     this.accepting.delete(event.op_id)
     const id = event.talk?.find((change) => change.t === 'proposal')?.id ?? ''
-    const stale = (pieces: ReturnType<ProposalBook['state']>['byId']) => pieces.get(id)?.pieces.filter((piece) => piece.status === 'stale').length ?? 0
-    this.outcome = { opId: event.op_id, proposal: id, seqs, stale: Math.max(0, stale(this.proposals.state().byId) - stale(before)) }
+    const { pieces, seqs } = accepted
+    const meant = (this.proposals.state().byId.get(id)?.pieces ?? []).filter((_, n) => pieces === null || pieces.includes(n))
+    this.outcome = { opId: event.op_id, proposal: id, seqs, stale: meant.filter((piece) => piece.status === 'stale').length }
   }
 
   /** Whether the event came of an accepting that was made here, so that it is one's own to undo. */

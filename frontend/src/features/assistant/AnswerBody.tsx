@@ -80,13 +80,15 @@ function Going({ answer, paused, onStop }: { answer: AnswerShown; paused: boolea
     if (onStop && (await onStop()) === false) setStopping(false);
   }
   const word = stopping ? "ai.stopping" : paused ? "ai.paused" : answer.status === "queued" ? "ai.queued" : answer.text === "" ? "ai.thinking" : "ai.writing";
+  // The line of its thoughts says so already.
+  const said = word === "ai.thinking" && answer.reasoning !== "";
   return (
     <div className="answer-state">
       <span className="answer-word">
         {paused ? <CloudOff size={14} aria-hidden /> : answer.status === "queued" ? <Clock3 size={14} aria-hidden /> : null}
-        {t(word)}
-        {answer.status === "queued" && answer.position > 0 && !paused ? <span className="num"> · {t("ai.position", { n: answer.position })}</span> : null}
-        {paused || answer.status === "queued" || (answer.text === "" && answer.reasoning !== "") ? null : <Dots />}
+        {answer.status === "queued" && answer.position > 0 && !paused && !stopping ? <span className="num">{t("ai.position", { n: answer.position })}</span>
+          : said ? <span className="vh">{t(word)}</span> : t(word)}
+        {paused || answer.status === "queued" || said ? null : <Dots />}
       </span>
       {onStop ? <Button size="sm" icon={<CircleStop size={14} aria-hidden />} disabled={stopping} onClick={() => void stop()}>{t("ai.stop")}</Button> : null}
     </div>
@@ -99,11 +101,11 @@ function Ended({ answer, onRetry }: { answer: AnswerShown; onRetry: AnswerBodyPr
   if (status === "done") return answer.text === "" && answer.reasoning === "" ? <p className="muted">{t("ai.noText")}</p> : null;
   const why = fault === null ? "" : codeText(fault.code, fault.message, t);
   const bad = status === "failed" || status === "interrupted";
-  const title = t(status === "failed" ? "ai.failedTitle" : status === "stopped" ? "ai.stopped" : "ai.interrupted");
+  const title = t(status === "failed" && answer.text === "" ? "ai.failedTitle" : status === "stopped" ? "ai.stopped" : "ai.interrupted");
   return (
     <div className={bad ? "answer-end answer-end-bad" : "answer-end"}>
       {bad ? <TriangleAlert size={16} aria-hidden /> : <CircleStop size={16} aria-hidden />}
-      <p><b>{title}</b>{why ? ` ${why}` : ""}</p>
+      <p><b>{title}</b>{why ? <span>{why}</span> : null}</p>
       {onRetry ? <Retry key={answer.id} wait={fault?.retry_after ?? 0} onRetry={onRetry} /> : null}
     </div>
   );

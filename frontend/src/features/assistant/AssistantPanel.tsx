@@ -15,6 +15,7 @@ import { useChatScroll } from "../talk/useChatScroll";
 import { AnswerView } from "./AnswerView";
 import { AskBox } from "./AskBox";
 import { AssistantOff } from "./Off";
+import { useSeenComments } from "../talk/useSeen";
 import { useQuestions } from "./useQuestions";
 import "../talk/talk.css";
 import "./assistant.css";
@@ -23,9 +24,11 @@ export default function AssistantPanel() {
   return useHasAssistant() ? <Panel /> : <AssistantOff />;
 }
 
+const NONE: readonly string[] = [];
+
 function Panel() {
   const { t } = useText();
-  const { client } = useRoom();
+  const { client, tripId } = useRoom();
   const list = useMessages("chat");
   const all = useRoomState((s) => s.talk.messages);
   const answers = useMemo(() => list.ids.flatMap((id) => {
@@ -35,6 +38,9 @@ function Panel() {
   const ids = useMemo(() => answers.map((answer) => answer.id), [answers]);
   const older = useCallback(() => void client.talk.older("chat"), [client]);
   const scroll = useChatScroll(ids, list.more, older);
+  // Read here is read in the talk too, as far as nothing else in it waits.
+  const seen = useMemo(() => answers.flatMap((answer) => [answer.answer?.question ?? "", answer.id]), [answers]);
+  useSeenComments(`trip:${tripId}`, scroll.atEnd ? seen : NONE);
   const ask = useAsk();
   const live = useConnection().state === "live";
   const suggestions = useQuestions();

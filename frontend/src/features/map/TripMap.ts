@@ -251,7 +251,7 @@ export class TripMap {
 }
 
 const MARKS = ["added", "changed", "moved", "removed"] as const;
-const weight = (day: string | null, pin: Pin): number => (day !== null && pin.day === day ? 4 : pin.day !== null ? 2 : 1) - (pin.dim ? 1 : 0);
+const weight = (day: string | null, pin: Pin): number => pin.ref !== null ? 9 : (pin.mark !== "" ? 3 : 0) + (day !== null && pin.day === day ? 4 : pin.day !== null ? 2 : 1) - (pin.dim ? 1 : 0);
 const round = (value: number): number => Math.round(value * 1e5) / 1e5;
 const same = (a: Pin, b: Pin): boolean => (Object.keys(a) as (keyof Pin)[]).every((key) => a[key] === b[key]);
 

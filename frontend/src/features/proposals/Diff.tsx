@@ -5,6 +5,8 @@ import { excerpt, fieldLabel, showValue } from "../history/values";
 import { useText } from "../room/useText";
 import type { FieldDiff } from "./marks";
 
+const LONG = 60;
+
 /** Latitude and longitude are one place to a reader. */
 function joined(fields: readonly FieldDiff[]): readonly FieldDiff[] {
   const lat = fields.find((each) => each.field === "lat");
@@ -24,7 +26,10 @@ export function Diff({ t: type, id, fields }: { t: RecordType; id: string; field
   return (
     <ul className="diff">
       {joined(fields).map(({ field, old, now }) => {
-        const [was, is] = excerpt(showValue(field, old, text, currency), showValue(field, now, text, currency));
+        const [before, is] = excerpt(showValue(field, old, text, currency), showValue(field, now, text, currency));
+        // What goes needs to be recognised, not read.
+        const points = [...before];
+        const was = points.length > LONG ? `${points.slice(0, LONG).join("")}…` : before;
         const nothing = old === null || old === "" || old === undefined;
         return (
           <li key={field}>

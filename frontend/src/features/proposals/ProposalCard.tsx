@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { formatAgo } from "../../i18n/format";
 import { ASSISTANT } from "../../protocol.gen";
 import { useIsEditor, useIsMember, useMe, useProposal, useProposals, useRoomClient, useRoomState, type ShownProposal } from "../../store";
-import { Button } from "../../ui/Button";
+import { Button, IconButton } from "../../ui/Button";
 import { Delayed, Notice, Skeleton } from "../../ui/States";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
@@ -50,7 +50,7 @@ export function ProposalCard({ proposal, inAnswer = false }: { proposal: ShownPr
           </small>
         </p>
         {proposal.message && !inAnswer ? (
-          <Button size="sm" variant="ghost" icon={<MessageCircle size={14} aria-hidden />} onClick={() => view.toMessage(proposal.message as string)}>{t("proposal.inAnswer")}</Button>
+          <IconButton label={t("proposal.inAnswer")} onClick={() => view.toMessage(proposal.message as string)}><MessageCircle size={17} aria-hidden /></IconButton>
         ) : null}
       </header>
       {proposal.note ? <p className="proposal-note">{proposal.note}</p> : null}

@@ -1,7 +1,7 @@
 /** A proposed operation in words: "Add Erhai to day 2, after the old town". */
 import { Fragment } from "react";
 import type { ReactNode } from "react";
-import { formatRange } from "../../i18n/format";
+import { formatRange, pickNames } from "../../i18n/format";
 import type { Change, Proposable } from "../../protocol.gen";
 import { useRoomState, type RoomState } from "../../store";
 import { dayMarks } from "../room/itinerary";
@@ -37,15 +37,17 @@ export function useSentence(): (said: Said) => string {
   const names = new Names({ stops, days, trip }, text);
   return ({ op, changes, among }) => {
     const stop = (id: string) => `${OPEN}${names.stop(id, among, changes)}${CLOSE}`;
-    const day = (id: string | null) => `${OPEN}${names.day(id, among, changes)}${CLOSE}`;
+    const day = (id: string | null) => names.day(id, among, changes);
+    const subject = (id: string) => `${OPEN}${day(id)}${CLOSE}`;
+    const anchor = (id: string | null | undefined) => (id == null ? "" : names.stop(id, among, changes));
     switch (op.kind) {
       case "stop.add":
         return op.day == null ? t("proposal.s.addIdea", { what: stop(op.id) })
-          : t(op.after == null ? (names.isEmpty(op.day) ? "proposal.s.addTo" : "proposal.s.addFirst") : "proposal.s.addAfter", { what: stop(op.id), place: day(op.day), after: stop(op.after ?? "") });
+          : t(op.after == null ? (names.isEmpty(op.day) ? "proposal.s.addTo" : "proposal.s.addFirst") : "proposal.s.addAfter", { what: stop(op.id), place: day(op.day), after: anchor(op.after) });
       case "stop.move": {
         const what = op.ids.length === 1 ? stop(op.ids[0] as string) : `${OPEN}${t("proposal.s.stops", { count: op.ids.length })}${CLOSE}`;
         return op.day == null ? t("proposal.s.moveIdea", { what })
-          : t(op.after == null ? (names.isEmpty(op.day) ? "proposal.s.moveTo" : "proposal.s.moveFirst") : "proposal.s.moveAfter", { what, place: day(op.day), after: stop(op.after ?? "") });
+          : t(op.after == null ? (names.isEmpty(op.day) ? "proposal.s.moveTo" : "proposal.s.moveFirst") : "proposal.s.moveAfter", { what, place: day(op.day), after: anchor(op.after) });
       }
       case "stop.set_fields":
         return t("proposal.s.change", { what: stop(op.id) });
@@ -56,11 +58,11 @@ export function useSentence(): (said: Said) => string {
       case "day.add":
         return op.fields?.title ? t("proposal.s.addDayTitle", { what: `${OPEN}${op.fields.title}${CLOSE}` }) : t("proposal.s.addDay");
       case "day.set_fields":
-        return t("proposal.s.change", { what: day(op.id) });
+        return t("proposal.s.change", { what: subject(op.id) });
       case "day.move":
-        return op.after == null ? t("proposal.s.moveDayFirst", { what: day(op.id) }) : t("proposal.s.moveDay", { what: day(op.id), after: day(op.after) });
+        return op.after == null ? t("proposal.s.moveDayFirst", { what: subject(op.id) }) : t("proposal.s.moveDay", { what: subject(op.id), after: day(op.after) });
       case "day.remove":
-        return t("proposal.s.removeDay", { what: day(op.id) });
+        return t("proposal.s.removeDay", { what: subject(op.id) });
       case "trip.set_dates":
         return op.start_date === null || op.end_date === null ? t("proposal.s.noDates") : t("proposal.s.dates", { dates: `${OPEN}${formatRange(op.start_date, op.end_date, language)}${CLOSE}` });
       case "trip.set_fields":
@@ -90,7 +92,7 @@ class Names {
     const stop = this.state.stops.get(id);
     if (stop) return this.text.name(stop);
     const added = among.find((op) => op.kind === "stop.add" && op.id === id);
-    if (added?.kind === "stop.add" && added.fields.name) return added.fields.name;
+    if (added?.kind === "stop.add" && added.fields.name) return pickNames(added.fields.name, added.fields.name_alt ?? "", this.text.language).main;
     const change = changes.find((each) => each.id === id);
     const name = change?.old?.["name"] ?? change?.set["name"];
     return typeof name === "string" && name !== "" ? name : this.text.t("stop.unnamed");

@@ -1,5 +1,5 @@
 /** On phones: what has no tab of its own. */
-import { CalendarRange, ChevronRight, History, Info, Sparkles, SquarePen, Users } from "lucide-react";
+import { CalendarRange, ChevronRight, History, Info, ListChecks, Sparkles, SquarePen, Users } from "lucide-react";
 import type { ReactNode } from "react";
 import { useCanEdit, useIsMember, usePeople, useProposals, useSuggesting } from "../../store";
 import { useText } from "./useText";
@@ -20,7 +20,7 @@ export function MorePane() {
       <ul className="more-list">
         <Row icon={<Users size={20} />} extra={here > 1 ? t("talk.here", { count: here }) : undefined} onClick={() => view.setTab("people")}>{t("people.title")}</Row>
         {member ? <Row icon={<Sparkles size={20} />} onClick={() => view.setTab("assistant")}>{t("room.assistant")}</Row> : null}
-        {member ? <Row icon={<SquarePen size={20} />} extra={waiting > 0 ? String(waiting) : undefined} onClick={() => view.setTab("proposals")}>{t("proposal.title")}</Row> : null}
+        {member ? <Row icon={<ListChecks size={20} />} extra={waiting > 0 ? String(waiting) : undefined} onClick={() => view.setTab("proposals")}>{t("proposal.title")}</Row> : null}
         {member && !suggesting ? <Row icon={<SquarePen size={20} />} onClick={() => { suggest(true); view.setTab("plan"); }}>{t("proposal.suggestChanges")}</Row> : null}
         {member ? <Row icon={<History size={20} />} onClick={() => view.setTab("history")}>{t("history.title")}</Row> : null}
         {canEdit ? <Row icon={<CalendarRange size={20} />} onClick={() => view.dialog("dates")}>{t("dates.title")}</Row> : null}
