@@ -1,6 +1,6 @@
 """The assistant in a room: its answer grows in front of everybody, on any process, and ends clearly.
 
-Rules R9.1 to R9.5, as people at different server processes see them. The language model is aimock, behind a
+Rules R9.1 to R9.5 and R9.8, as people at different processes see them. The language model is aimock, behind a
 tap that can hold its answer where a test wants to look, and sees who hangs up.
 """
 

@@ -1,6 +1,6 @@
 """Suggestions: shown where they would change the plan, applied only by an editor's yes, piece by piece.
 
-Rules R9.8 and R10.1 to R10.4, as people at different server processes see them.
+Rules R10.1 to R10.4, as people at different server processes see them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Talk in the room: what one says the others read, in order, once, and only those who may.
 
-Rules R8.1 to R8.5, as people at different server processes see them.
+Rules R8.1 to R8.6, as people at different server processes see them.
 """
 
 from __future__ import annotations

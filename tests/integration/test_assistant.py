@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ import pytest
 from tests.handlers.raw_stream import RawStream, open_stream
 from tests.integration.room_client import Api, RoomClient
 from tests.services.aimock import CHINESE, SLOW, Aimock, calls
+from tests.services.find import require
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 from tests.services.server import ServerProcess
@@ -309,12 +309,19 @@ async def test_upstream_faults_are_told(cluster: Cluster) -> None:
         assert "sk-secret" not in server.log_path.read_text("utf-8", "replace")
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_curl_reads_it_line_by_line(cluster: Cluster) -> None:
     async with a_room(cluster) as (trip, ann, _):
         headers = [f"-H{name}: {value}" for name, value in headers_of(ann).items()]
         url = f"{ann.base_url}/api/trips/{trip}/ai/chat"
-        command = ["curl", "-sN", "--compressed", *headers, "-d", '{"text":"#slow","locale":"zh"}', url]
+        command = [
+            require("curl"),
+            "-sN",
+            "--compressed",
+            *headers,
+            "-d",
+            '{"text":"#slow","locale":"zh"}',
+            url,
+        ]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
         text, names = "", []

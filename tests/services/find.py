@@ -46,6 +46,8 @@ PROGRAMS = {
         Program(
             "chromium", "chromium", ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
         ),
+        # A reader of event streams that is not ours.
+        Program("curl", "curl", ("curl",)),
         # Without them Chinese text and flags are empty boxes in the screenshots.
         Program("chinese-font", "fonts-noto-cjk", font_file="NotoSansCJK*"),
         Program("emoji-font", "fonts-noto-color-emoji", font_file="NotoColorEmoji*"),
