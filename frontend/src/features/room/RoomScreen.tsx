@@ -4,49 +4,29 @@ import { usePhone, useWide } from "../../app/useMedia";
 import { useText } from "./useText";
 import { Board } from "../board/Board";
 import { StopSheet } from "../board/StopSheet";
-import { HistoryPanel } from "../history/HistoryPanel";
-import { PeoplePanel } from "../members/PeoplePanel";
 import { BoardCursors } from "../presence/BoardCursors";
 import { useAnnounceRemote } from "../presence/useAnnounceRemote";
 import { IconButton } from "../../ui/Button";
 import { useAnnounceTalk } from "../talk/useAnnounceTalk";
-import { Dialog } from "../../ui/Dialog";
 import { Delayed, Skeleton } from "../../ui/States";
-import { CommandPalette } from "./CommandPalette";
-import { DatesDialog } from "./DatesDialog";
-import { DetailsDialog } from "./DetailsDialog";
-import { KeysDialog } from "./KeysDialog";
+import { Comments, PanelBody, Review, RoomDialog, useLoadLater, type Panel } from "./later";
 import { MorePane } from "./MorePane";
 import { Notices } from "./Notices";
 import { PhoneTabs } from "./PhoneTabs";
 import { Resizer } from "./Resizer";
 import { SidePanel } from "./SidePanel";
 import { TopBar } from "./TopBar";
-import { TileForm } from "../map/TileForm";
 import { useReviewUi } from "../proposals/ui";
 import { useOutcomeToast } from "../proposals/useOutcomeToast";
 import { useRoomKeys } from "./useRoomKeys";
-import { useView, view, type Drawer } from "./view";
+import { useView, view } from "./view";
 import { useIsMember } from "../../store";
 
 const MapPane = lazy(() => import("../map/MapPane"));
-const TalkPanel = lazy(() => import("../talk/TalkPanel"));
-const ThreadHost = lazy(() => import("../talk/ThreadHost"));
-const AssistantPanel = lazy(() => import("../assistant/AssistantPanel"));
-const ProposalsPanel = lazy(() => import("../proposals/ProposalsPanel"));
-const ReviewSheet = lazy(() => import("../proposals/ReviewSheet"));
 
-type Panel = Exclude<Drawer, null>;
 const TITLES: Record<Panel, string> = { talk: "talk.title", assistant: "room.assistant", proposals: "proposal.title", history: "history.title", people: "people.title" };
 /** These have their own edges: a list that scrolls, and a place to write that does not. */
 const FLUSH: ReadonlySet<Panel> = new Set<Panel>(["talk", "assistant"]);
-
-function PanelBody({ panel }: { panel: Panel }) {
-  if (panel === "history") return <HistoryPanel />;
-  if (panel === "people") return <PeoplePanel />;
-  const waiting = <Delayed><div className="panel-wait">{[0, 1, 2, 3].map((n) => <Skeleton key={n} h={44} />)}</div></Delayed>;
-  return <Suspense fallback={waiting}>{panel === "talk" ? <TalkPanel /> : panel === "proposals" ? <ProposalsPanel /> : <AssistantPanel />}</Suspense>;
-}
 
 export function RoomScreen() {
   const { t } = useText();
@@ -66,7 +46,7 @@ export function RoomScreen() {
   useOutcomeToast();
   useAnnounceRemote();
   useAnnounceTalk();
-  const closeDialog = () => view.dialog(null);
+  useLoadLater();
 
   return (
     <main className="room" data-tab={phone ? tab : undefined}>
@@ -91,13 +71,9 @@ export function RoomScreen() {
       <Notices />
       {phone ? <PhoneTabs /> : null}
       {phone ? <StopSheet /> : null}
-      {phone && sheet ? <Suspense fallback={null}><ReviewSheet /></Suspense> : null}
-      {thread && member ? <Suspense fallback={null}><ThreadHost phone={phone} /></Suspense> : null}
-      {dialog === "dates" ? <DatesDialog onClose={closeDialog} /> : null}
-      {dialog === "details" ? <DetailsDialog onClose={closeDialog} /> : null}
-      {dialog === "keys" ? <KeysDialog onClose={closeDialog} /> : null}
-      {dialog === "commands" ? <CommandPalette onClose={closeDialog} /> : null}
-      {dialog === "mapSettings" ? <Dialog open onClose={closeDialog} title={t("map.settings")}><TileForm onDone={closeDialog} /></Dialog> : null}
+      {phone && sheet ? <Review /> : null}
+      {thread && member ? <Comments phone={phone} /> : null}
+      <RoomDialog dialog={dialog} />
     </main>
   );
 }
