@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cluster import ROOT
+from tests.services.server import ROOT
 
 DIST = ROOT / "frontend" / "dist"
 LIMIT = 250 * 1024
