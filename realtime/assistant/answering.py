@@ -56,6 +56,7 @@ from realtime.protocol import AnswerEnded
 
 log = logging.getLogger(__name__)
 
+MAX_TOKENS = 2**31 - 1
 LONGEST_PAUSE = 5.0
 READ_ATTEMPTS = 5
 """Before the first word; later there is something to keep, so `persist` goes on."""
@@ -330,12 +331,17 @@ def _think(growing: Growing, thought: list[str], text: str) -> None:
     growing.write(reasoning=text[: max(0, MAX_REASONING - growing.thought)])
 
 
+def _counted(tokens: int) -> int:
+    """What a provider says, as far as it can be true and stored."""
+    return max(0, min(tokens, MAX_TOKENS))
+
+
 def _close_round(finished: Finished, draft: Draft) -> None:
     if finished.usage is not None:
         before = draft.usage or Usage()
         draft.usage = Usage(
-            before.prompt_tokens + finished.usage.prompt_tokens,
-            before.completion_tokens + finished.usage.completion_tokens,
+            _counted(before.prompt_tokens + finished.usage.prompt_tokens),
+            _counted(before.completion_tokens + finished.usage.completion_tokens),
         )
     if finished.reason == "length":
         raise TooLong

@@ -126,6 +126,9 @@ class Keeper:
         except DomainError as error:
             log.warning("answer %s cannot be finished: %s", lapsed.id, error.message)
             return
+        except Exception:
+            log.exception("answer %s cannot be finished", lapsed.id)  # the others are
+            return
         if first:
             log.warning("answer %s was lost with process %s", lapsed.id, lapsed.node)
 

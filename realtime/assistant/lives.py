@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 REMEMBERED = 1_000
 """Finished answers of which late readers elsewhere are told at once that they are over."""
 RESTART = Fault("ai_restart", "the server restarted in the middle of this answer")
+BROKEN = Fault("internal", "something went wrong here")
 
 
 @dataclass(frozen=True)
@@ -176,8 +177,7 @@ class Lives:
             return live.draft.outcome(live.growing, *(live.ending or ("interrupted", RESTART)))
         if (error := making.exception()) is not None:
             log.error("answer %s failed", live.job.answer_id, exc_info=error)
-            fault = Fault("internal", "something went wrong here")
-            return live.draft.outcome(live.growing, "failed", fault)
+            return live.draft.outcome(live.growing, "failed", BROKEN)
         return making.result()
 
     async def _make(self, live: Live) -> Outcome:
@@ -198,6 +198,10 @@ class Lives:
                 first = await persist(self._run, finish_turn, FinishTurn(job.answer_id, outcome, at))
         except DomainError as error:
             log.warning("answer %s has no place to be kept: %s", job.answer_id, error.message)
+        except Exception:
+            # Its lease lapses, and whoever sweeps then keeps the checkpoint.
+            log.exception("the end of answer %s cannot be stored", job.answer_id)
+            outcome = live.draft.outcome(live.growing, "failed", BROKEN)
         known = live.draft.ended(job.answer_id, outcome)
         live.growing.end(known if first else await self._stored(job) or known)
         last = encode(live.growing.piece(live.growing.text.length, live.growing.reasoning.length))

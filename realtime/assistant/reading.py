@@ -71,14 +71,15 @@ class Following:
         or it was closed. Raises `DomainError` when the reader may not read (any more)."""
         until = _now() + within
         while True:
+            if _now() >= self._look_at:  # also where there is always more to read
+                await self._ask()
             found = await self._reader.next(max(0.0, min(until, self._look_at) - _now()))
             if self.closed:
                 return None
             if found is not None:
                 return found
-            ends = self._growing.over and not self._asked_for_end
-            if ends or _now() >= self._look_at:
-                self._asked_for_end = self._asked_for_end or ends
+            if self._growing.over and not self._asked_for_end:
+                self._asked_for_end = True
                 await self._ask()
             elif _now() >= until:
                 return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -127,6 +128,19 @@ async def test_a_removed_member_reads_no_further(world: Processes) -> None:
     await world.do(ops.RemoveMember("eve"))
     with pytest.raises(Forbidden):
         await reading.until(lambda r: r.ended)
+
+
+async def test_a_removed_member_for_whom_there_is_always_more_reads_no_further(world: Processes) -> None:
+    node = await world.node(dataclasses.replace(STILL, recheck=0.0))
+    asked = await node.ask()
+    call = await node.model.asked()
+    reading = await node.follow(asked, EVE)
+    await world.do(ops.RemoveMember("eve"))
+    with pytest.raises(Forbidden):
+        for n in range(20):
+            call.say("0123456789")
+            await until(partial(node.assistant.lives.all()[0].growing.text.after, 10 * n))
+            await reading.one()
 
 
 async def test_signing_out_ends_reading(world: Processes) -> None:
@@ -471,6 +485,47 @@ async def test_a_bug_is_not_told_and_spins_nobody(node: Node, caplog: pytest.Log
     ended = await (await node.follow(asked)).all()
     assert ended.fault is not None and ended.fault.code == "internal" and "secret" not in ended.fault.message
     assert any("failed" in record.message for record in caplog.records)
+
+
+async def test_an_end_that_cannot_be_stored_spins_nobody(world: Processes, node: Node) -> None:
+    asked = await node.ask()
+    reading = await node.follow(asked)
+    call = await node.model.asked()
+    node.broken.add(asked.answer_id)
+    call.say("x")
+    call.finish()
+    ended = await reading.all()
+    assert (ended.status, ended.text) == ("failed", "x")
+    assert ended.fault is not None and ended.fault.code == "internal"
+    await gone(node)
+
+
+async def test_one_lapsed_answer_that_cannot_be_ended_does_not_keep_the_others(world: Processes) -> None:
+    maker, sweeper = await world.node(), await world.node()
+    first = await maker.ask()
+    second = await maker.ask(actor=BOB)
+    await maker.kill()
+    world.skip(60)
+    sweeper.broken.add(first.answer_id)
+    await sweeper.assistant.keeper.sweep()
+    answer = (await world.message(second.answer_id)).answer
+    assert answer is not None and answer.status == "interrupted"
+    sweeper.broken.clear()
+    await sweeper.assistant.keeper.sweep()
+    answer = (await world.message(first.answer_id)).answer
+    assert answer is not None and answer.status == "interrupted"
+
+
+@pytest.mark.parametrize("counted", [2**40, -7])
+async def test_impossible_counts_of_tokens_do_not_keep_an_answer_from_ending(
+    node: Node, counted: int
+) -> None:
+    asked = await node.ask()
+    call = await node.model.asked()
+    call.say("x")
+    call.finish(usage=(counted, counted))
+    usage = (await (await node.follow(asked)).all()).usage
+    assert usage is not None and 0 <= usage.prompt_tokens < 2**31 and 0 <= usage.completion_tokens < 2**31
 
 
 # --- the database away --------------------------------------------------------------------
