@@ -274,12 +274,15 @@ class _Choice(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
+    """Whatever the provider says: wrong counts must not spoil an answer."""
+
+    prompt_tokens: Any = 0
+    completion_tokens: Any = 0
+    total_tokens: Any = 0
 
     def counted(self) -> Usage:
-        return Usage(self.prompt_tokens, self.completion_tokens, self.total_tokens)
+        counts = (self.prompt_tokens, self.completion_tokens, self.total_tokens)
+        return Usage(*(each if isinstance(each, int) else 0 for each in counts))
 
 
 class _Chunk(msgspec.Struct):
@@ -352,7 +355,11 @@ class _Calls:
             raise UpstreamError("ai_malformed", "a tool call without a name")
         return [
             # No arguments at all means none; servers that are sent an empty text back fail to parse it.
-            ToolCall(call.id or f"call_{number}", call.name, _well_formed("".join(call.arguments)) or "{}")
+            ToolCall(
+                _well_formed(call.id) or f"call_{number}",
+                _well_formed(call.name),
+                _well_formed("".join(call.arguments)) or "{}",
+            )
             for number, call in enumerate(self._calls)
         ]
 

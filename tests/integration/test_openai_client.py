@@ -467,6 +467,28 @@ async def test_ways_to_write_tool_calls(
     assert end == Finished(reason, None)
 
 
+async def test_half_an_emoji_in_the_name_of_a_tool_can_be_sent_back(
+    tap: Tap, liar: OpenAICompletions
+) -> None:
+    # Escaped, as JSON can hold it.
+    raw = part("f!half!", "{}", index=0, id="x!half!").replace(b"!half!", rb"\ud83d")
+    tap.answer(STREAM, raw, chunk("tool_calls"), DONE)
+    asked, _ = await read(liar)
+    assert asked == ToolCalls([ToolCall("x\ufffd", "f\ufffd", "{}")])
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [{"prompt_tokens": None, "completion_tokens": 4}, {"prompt_tokens": "many", "completion_tokens": 4}],
+)
+async def test_counts_that_are_none_do_not_spoil_the_answer(
+    tap: Tap, liar: OpenAICompletions, usage: dict[str, Any]
+) -> None:
+    choice = {"index": 0, "delta": {"content": "大"}, "finish_reason": "stop"}
+    tap.answer(STREAM, event({"choices": [choice], "usage": usage}), DONE)
+    assert await read(liar) == [Text("大"), Finished("stop", Usage(0, 4, 0))]
+
+
 async def test_half_a_tool_call_is_none(tap: Tap, liar: OpenAICompletions) -> None:
     tap.answer(STREAM, part("f", '{"a":', index=0, id="x"), chunk("length"), DONE)
     assert await read(liar) == [Finished("length", None)]
