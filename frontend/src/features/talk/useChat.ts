@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { RefObject } from "react";
 import { api } from "../../api";
 import { errorText } from "../../app/session";
-import { newId, useMe, useRoom, type TalkMessage } from "../../store";
+import { newId, useMe, useRoom, useUnread, type TalkMessage } from "../../store";
 import { toast } from "../../ui/toast";
 import { markOf } from "../room/itinerary";
 import { useText } from "../room/useText";
@@ -66,23 +66,22 @@ export function useJump(toMessage: (id: string) => boolean): void {
   }, [client, wanted, toMessage]);
 }
 
-/** Pages that are loaded to find where the reader had got to. */
-const MAX_START_PAGES = 3;
+/** With more unread than this (the server counts no further) where the reader had got to is too far. */
+const MAX_UNREAD = 99;
 
 /** Loads older pages until some of what the reader has read is there, or it is too far. True: done. */
 export function useStart(since: number | null, oldest: number, more: boolean): boolean {
   const { client } = useRoom();
   const [settled, setSettled] = useState(false);
-  const pages = useRef(0);
+  const unread = useUnread();
   useEffect(() => {
     if (since === null || settled) return;
-    if (!more || oldest <= since || pages.current >= MAX_START_PAGES || useView.getState().toMessage !== null) {
+    if (!more || oldest <= since || unread > MAX_UNREAD || useView.getState().toMessage !== null) {
       setSettled(true);
       return;
     }
-    pages.current += 1;
     void client.talk.older("chat").then((loaded) => { if (!loaded) setSettled(true); });
-  }, [client, since, oldest, more, settled]);
+  }, [client, since, oldest, more, unread, settled]);
   return settled;
 }
 
