@@ -91,7 +91,7 @@ export function Shell({ children, narrow }: { children: ReactNode; narrow?: bool
           <span>{t("app.name")}</span>
         </Link>
         <nav className="shell-nav">
-          {user && hasAssistant ? <NavLink className="btn btn-ghost btn-md shell-link" to="/assistant"><Sparkles size={17} aria-hidden /><span>{t("ai.nav")}</span></NavLink> : null}
+          {user && hasAssistant ? <NavLink className="btn btn-ghost btn-md shell-link" to="/assistant" aria-label={t("ai.nav")}><Sparkles size={17} aria-hidden /><span>{t("ai.nav")}</span></NavLink> : null}
           <LanguageMenu />
           <ThemeMenu />
           <AccountMenu />
