@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from domain.accounts import Locale, new_id
+from domain.accounts import Count, Locale, new_id
 from domain.answers import (
     MAX_QUESTION,
     Conversation,
@@ -23,6 +23,7 @@ from domain.answers import (
 )
 from domain.entities import Id
 from domain.errors import Invalid, Unauthenticated
+from domain.services.accounts import count
 from domain.services.conversations import list_conversations, read_conversation
 from handlers.base import ApiHandler
 from handlers.routes import Endpoint, Route
@@ -106,6 +107,15 @@ class AnswerHandlerBase(ApiHandler):
             return new_id()
         return hashlib.sha256(f"{purpose} {self.person.user.id} {op_id}".encode()).hexdigest()[:20]
 
+    async def count_question(self) -> None:
+        """Raises `Throttled` when this person, or this address, has asked enough for a while."""
+        limits, at = self.deps.limits, self.deps.clock()
+        for key, limit in (
+            (f"answers:{self.person.user.id}", limits.answers_account),
+            (f"answers at:{self.address}", limits.answers_address),
+        ):
+            await self.deps.run(count, Count(key, limit, at))
+
     async def stream(
         self, answer_id: str, trip_id: str | None, place: Place | None, question: str = ""
     ) -> None:
@@ -140,6 +150,7 @@ class TripChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, trip_id, place)
             return
         _check_text(body.text, body.retry_of)
+        await self.count_question()
         asked = await assistant.ask_in_trip(
             actor,
             trip_id,
@@ -166,6 +177,7 @@ class ChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, None, place)
             return
         _check_text(body.text, body.retry_of)
+        await self.count_question()
         key = self.key_of("private")
         conversation = body.conversation or key
         asked = await assistant.ask_privately(

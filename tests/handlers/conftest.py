@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from domain.accounts import Limits
 from tests.handlers.world import World
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
+def limits() -> Limits:
+    return Limits()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, limits: Limits) -> AsyncIterator[World]:
+    made = World(tmp_path, limits=limits)
     yield made
     await made.aclose()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.accounts import Limit, Limits
 from handlers.deps import Features
 from tests.handlers.raw_stream import RawStream, open_stream
 from tests.handlers.world import Client, World
@@ -273,6 +274,29 @@ async def test_too_many_at_once(world: World) -> None:
         assert (await ann.post("/api/ai/chat", ASK)).status == 202
     refused = await ann.post("/api/ai/chat", ASK)
     assert (refused.status, refused.code) == (429, "ai_busy") and int(refused.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("limits", [Limits(answers_account=Limit(2, 3600))])
+async def test_questions_an_hour_are_bounded_and_come_back(world: World) -> None:
+    ann, bob = await world.client().account("ann"), await world.client().account("bob")
+    trip = await ann.trip()
+    first = (await ann.post("/api/ai/chat", ASK, Idempotency_Key="the-first")).json
+    assert (await ann.post(f"/api/trips/{trip}/ai/chat", ASK)).status == 202
+    for path in ("/api/ai/chat", f"/api/trips/{trip}/ai/chat"):
+        refused = await ann.post(path, ASK)
+        assert (refused.status, refused.code) == (429, "throttled")
+        assert 0 < int(refused.headers["Retry-After"]) <= 3600
+    # What was asked is read on all the same.
+    assert (await ann.get(f"/api/ai/answers/{first['answer']}")).status == 200
+    assert (await bob.post("/api/ai/chat", ASK)).status == 202
+    world.wait(hours=1)
+    assert (await ann.post("/api/ai/chat", ASK)).status == 202
+
+
+@pytest.mark.parametrize("limits", [Limits(answers_address=Limit(2, 3600))])
+async def test_new_guests_do_not_get_an_address_more_questions(world: World) -> None:
+    guests = [await world.client().guest(f"G{n}") for n in range(3)]
+    assert [(await guest.post("/api/ai/chat", ASK)).status for guest in guests] == [202, 202, 429]
 
 
 async def test_without_a_key_the_answer_names_the_setting(world: World) -> None:
