@@ -127,5 +127,5 @@ export class Review {
   }
 }
 
-/** Accepted pieces carry the accepting operation's id with a number behind it. */
-const acceptOf = (event: RoomEvent): string => event.op_id.replace(/:\d+$/, '')
+/** Accepted pieces carry the accepting operation's id with a slash and a number behind it. */
+const acceptOf = (event: RoomEvent): string => event.op_id.replace(/\/\d+$/, '')
