@@ -15,7 +15,7 @@ import msgspec
 from domain import operations as ops
 from domain.decisions import decide
 from domain.entities import Day, Member, Stop, Trip
-from domain.errors import Conflict, DomainError, Invalid
+from domain.errors import Conflict, DomainError, Invalid, LimitReached
 from domain.events import Change, Event
 from domain.intent import Intent
 from domain.operations import Proposable, kind_of
@@ -24,6 +24,9 @@ from domain.trip import RecordKey, TripAggregate
 
 GONE = "gone"
 CHANGED = "changed"
+MAX_BYTES = 256 * 1024
+"""Of a proposal's pieces, encoded. A short operation may replace long texts, and all of it travels to
+everybody whenever a piece is decided: more than this would cut slow readers."""
 Refusals = list[tuple[int, DomainError]]
 R = TypeVar("R", Trip, Day, Stop, Member)
 
@@ -35,6 +38,7 @@ def build(trip: TripAggregate, wanted: Sequence[Proposable], intent: Intent) -> 
     pieces: list[Piece] = []
     refused: Refusals = []
     made_by: dict[RecordKey, int] = {}
+    size = 0
     for number, op in enumerate(wanted):
         try:
             changes = decide(
@@ -42,15 +46,20 @@ def build(trip: TripAggregate, wanted: Sequence[Proposable], intent: Intent) -> 
             )
             if not changes:
                 raise Invalid("this would change nothing", code="no_change")
+            touches = _touches(trip, op, changes)
+            needs = sorted({made_by[t.t, t.id] for t in touches if (t.t, t.id) in made_by})
+            piece = Piece(op, changes, touches, needs)
+            encoded = len(msgspec.json.encode(piece))
+            if size + encoded > MAX_BYTES:
+                raise LimitReached("a proposal holds too much text: propose less at once", limit=MAX_BYTES)
         except DomainError as error:
             refused.append((number, error))
             continue
         scratch.absorb(Event(scratch.seq + 1, intent.op_id, intent.actor, intent.at, kind_of(op), changes))
-        touches = _touches(trip, op, changes)
-        needs = sorted({made_by[t.t, t.id] for t in touches if (t.t, t.id) in made_by})
         if isinstance(op, ops.AddStop | ops.AddDay):
             made_by["stop" if isinstance(op, ops.AddStop) else "day", op.id] = len(pieces)
-        pieces.append(Piece(op, changes, touches, needs))
+        pieces.append(piece)
+        size += encoded
     return pieces, refused
 
 

@@ -259,6 +259,8 @@ class Talk(Protocol):
     def open_proposals(self, trip_id: str, limit: int) -> list[Proposal]:
         """Newest first."""
 
+    def count_open_proposals(self, trip_id: str) -> int: ...
+
     def proposals_by_id(self, trip_id: str, ids: Collection[str]) -> list[Proposal]: ...
 
     def marks(self, trip_id: str) -> dict[str, int]:

@@ -197,7 +197,7 @@ def _propose(trip: TripAggregate, intent: Intent, op: ops.OpenProposal, talk: Ta
 
 def check_room_for_proposal(trip: TripAggregate, talk: Talk) -> None:
     """Raise `LimitReached` when too many proposals wait already."""
-    if len(talk.open_proposals(trip.id, MAX_OPEN_PROPOSALS)) >= MAX_OPEN_PROPOSALS:
+    if talk.count_open_proposals(trip.id) >= MAX_OPEN_PROPOSALS:
         message = f"{MAX_OPEN_PROPOSALS} proposals wait already: decide on some first"
         raise LimitReached(message, limit=MAX_OPEN_PROPOSALS)
 

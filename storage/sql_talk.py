@@ -106,6 +106,11 @@ class SqlTalk(TalkBuffer):
         )
         return [rows_talk.proposal_from(row) for row in self._connection.execute(query)]
 
+    def count_open_proposals(self, trip_id: str) -> int:
+        mine = (proposals.c.trip_id == trip_id, proposals.c.open == true())
+        query = select(func.count()).select_from(proposals).where(*mine)
+        return int(self._connection.execute(query).scalar_one())
+
     def proposals_by_id(self, trip_id: str, ids: Collection[str]) -> list[Proposal]:
         found = self._load(trip_id, "proposal", [each for each in ids if is_id(each)])
         return sorted((rows_talk.proposal_from(row) for row in found.values()), key=lambda each: each.seq)

@@ -92,6 +92,9 @@ class MemoryTalk(TalkBuffer):
     def open_proposals(self, trip_id: str, limit: int) -> list[Proposal]:
         return sorted((each for each in self._proposals(trip_id) if each.open), key=lambda p: -p.seq)[:limit]
 
+    def count_open_proposals(self, trip_id: str) -> int:
+        return sum(each.open for each in self._proposals(trip_id))
+
     def proposals_by_id(self, trip_id: str, ids: Collection[str]) -> list[Proposal]:
         return sorted((each for each in self._proposals(trip_id) if each.id in ids), key=lambda p: p.seq)
 

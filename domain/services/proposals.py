@@ -8,7 +8,7 @@ checked by `domain.services.rooms`, which calls this.
 from __future__ import annotations
 
 from domain.decisions import decide
-from domain.errors import DomainError, NotFound
+from domain.errors import Conflict, DomainError, NotFound
 from domain.events import Event, Suggested
 from domain.intent import Intent
 from domain.operations import AcceptProposal, kind_of
@@ -29,14 +29,13 @@ def accept(
     proposal = uow.talk.proposal(trip.id, op.id)
     if proposal is None:
         raise NotFound("there is no such proposal", t="proposal", id=op.id)
-    applied = 0
-    for number in with_needs(proposal, chosen(proposal, op.pieces)):
-        piece = proposal.pieces[number]
-        if piece.status != "open":
-            continue
-        applied += 1
+    meant = [proposal.pieces[number] for number in with_needs(proposal, chosen(proposal, op.pieces))]
+    waiting = [piece for piece in meant if piece.status == "open"]
+    if not waiting:
+        raise Conflict("this was found stale already", code="decided")
+    for n, piece in enumerate(waiting, start=1):
         # No client can send an op_id with a slash, and so be there first.
-        event = _apply_piece(uow, trip, proposal, piece, user_id, f"{op_id}/{applied}", at)
+        event = _apply_piece(uow, trip, proposal, piece, user_id, f"{op_id}/{n}", at)
         if event is not None:
             proposal.applied.append(event.seq)
     final = Event(trip.seq + 1, op_id, user_id, at, kind_of(op), [], talk=[decided(proposal, user_id)])

@@ -382,6 +382,7 @@ def test_proposals_wait_until_they_are_decided(store: Store) -> None:
     with units(False) as unit:
         assert [each.id for each in unit.talk.open_proposals(trip_id, 9)] == ["p3", "p1", "p0"]
         assert [each.id for each in unit.talk.open_proposals(trip_id, 2)] == ["p3", "p1"]
+        assert unit.talk.count_open_proposals(trip_id) == 3
         decided = unit.talk.proposals_by_id(trip_id, ["p2", "p9"])
         assert decided == [a_proposal("p2", seq=5, open=False, applied=[9], decided_by="bob")]
 

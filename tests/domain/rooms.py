@@ -79,6 +79,9 @@ class LogTalk:
         found = [each for each in self._records("proposal").values() if each.open]  # type: ignore[union-attr]
         return found[::-1][:limit]  # type: ignore[return-value]
 
+    def count_open_proposals(self, trip_id: str) -> int:
+        return len(self.open_proposals(trip_id, 1_000))
+
     def mark(self, trip_id: str, user_id: str, seq: int) -> Marked:
         self.marks_of[user_id] = max(seq, self.marks_of.get(user_id, 0))
         return Marked(self.marks_of[user_id], True)

@@ -204,6 +204,29 @@ def test_waiting_proposals_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         room.do(ops.OpenProposal("p2", [ops.RemoveStop("s1")]))
 
 
+def test_a_proposal_is_no_larger_than_can_be_shown() -> None:
+    # What is asked for is small; what it would replace is not, and travels along.
+    room = trip()
+    for n in range(30):
+        room.do(ops.AddStop(f"long{n}", StopFields(name="x", notes="字" * 10_000)))
+    short = [ops.SetStopFields(f"long{n}", StopFields(notes="")) for n in range(30)]
+    with pytest.raises(LimitReached):
+        propose(room, *short)
+    propose(room, *short[:5])
+
+
+def test_what_was_found_stale_is_not_accepted_again_and_again() -> None:
+    room = trip()
+    propose(room, ops.SetStopFields("s1", StopFields(name="Xizhou")))
+    room.do(ops.SetStopFields("s1", StopFields(name="Shaxi")))
+    room.do(ops.AcceptProposal("p1"))
+    seq = room.trip.seq
+    with pytest.raises(Conflict):
+        room.do(ops.AcceptProposal("p1"))
+    assert room.trip.seq == seq and statuses(room) == ["stale"]
+    room.do(ops.DeclineProposal("p1"))
+
+
 def test_every_kind_that_can_be_proposed_says_what_it_touches() -> None:
     room = trip()
     first, second, third = room.day_ids()
