@@ -27,6 +27,7 @@ export class MapLabels {
   private labels: Label[] = [];
   private language: Language = "en";
   private hidden = false;
+  private gone = false;
   private avoid: () => L.LatLng[] = () => [];
 
   constructor(private readonly map: L.Map) {
@@ -41,6 +42,7 @@ export class MapLabels {
   }
 
   destroy(): void {
+    this.gone = true;
     this.map.off("moveend", this.draw, this);
   }
 
@@ -52,6 +54,8 @@ export class MapLabels {
   }
 
   draw(): void {
+    // Names may still be on their way when the map is gone.
+    if (this.gone) return;
     const zoom = this.map.getZoom();
     if (zoom === undefined || this.hidden) {
       this.layer.replaceChildren();
