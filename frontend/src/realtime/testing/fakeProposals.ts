@@ -42,11 +42,11 @@ export class FakeProposals {
     const proposal = this.all.get(op.id)
     if (proposal === undefined) throw new Error('not_found')
     const pieces = proposal.pieces as Piece[]
-    for (const n of op.pieces ?? pieces.keys()) {
+    for (const n of [...(op.pieces ?? pieces.keys())]) {
       const piece = pieces[n] as Piece
       if ((piece.status ?? 'open') !== 'open') continue
       piece.status = op.kind === 'proposal.decline' ? 'declined' : 'accepted'
-      if (op.kind === 'proposal.accept') this.applyPiece(proposal, piece, actor, `${opId}:${(proposal.applied ?? []).length + 1}`)
+      if (op.kind === 'proposal.accept') this.applyPiece(proposal, piece, actor, `${opId}/${n}`)
     }
     proposal.open = pieces.some((piece) => (piece.status ?? 'open') === 'open')
     proposal.decided_by = actor
