@@ -16,7 +16,10 @@ from tornado.web import HTTPError, StaticFileHandler
 from handlers.base import BaseHandler
 from handlers.deps import Deps
 
-PAGES = r"/(?:|login|register|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?|t/[A-Za-z0-9_-]{1,40}|invite/[A-Za-z0-9_-]{1,100})"
+PAGES = (
+    r"/(?:|login|register|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?"
+    r"|t/[A-Za-z0-9_-]{1,40}|invite/[A-Za-z0-9_-]{1,100})"
+)
 TYPES = {
     ".mjs": "text/javascript",
     ".js": "text/javascript",
