@@ -12,10 +12,12 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Table, delete, false, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from domain.answers import Checkpoint, Conversation, Run, Turn
 from domain.talk import AnswerStatus, Usage
+from storage.faults import Contention
 from storage.rows_talk import CONVERSATION_COLUMNS, RUN_COLUMNS, TURN_COLUMNS, turn_from, turn_values
 from storage.statements import statements
 from storage.tables import trips
@@ -43,10 +45,16 @@ class SqlAnswers:
         self._fence()
         return self._connection.execute(statement).rowcount
 
+    def _add(self, table: Table, values: dict[str, Any]) -> None:
+        try:
+            self._write(insert(table).values(**values))
+        except IntegrityError as error:
+            raise Contention("somebody added this at the same moment") from error
+
     # --- runs -------------------------------------------------------------------------------
 
     def add_run(self, run: Run) -> None:
-        self._write(insert(runs).values(**msgspec.structs.asdict(run)))
+        self._add(runs, msgspec.structs.asdict(run))
 
     def run(self, answer_id: str) -> Run | None:
         if not is_id(answer_id):
@@ -112,7 +120,7 @@ class SqlAnswers:
     # --- conversations ----------------------------------------------------------------------
 
     def add_conversation(self, conversation: Conversation) -> None:
-        self._write(insert(conversations).values(**msgspec.structs.asdict(conversation)))
+        self._add(conversations, msgspec.structs.asdict(conversation))
 
     def conversation(self, conversation_id: str) -> Conversation | None:
         if not is_id(conversation_id):
@@ -141,7 +149,7 @@ class SqlAnswers:
         self._write(delete(conversations).where(conversations.c.id == conversation_id))
 
     def add_turn(self, turn: Turn) -> None:
-        self._write(insert(turns).values(**turn_values(turn)))
+        self._add(turns, turn_values(turn))
 
     def update_turn(self, turn: Turn) -> None:
         self._write(update(turns).where(turns.c.id == turn.id).values(**turn_values(turn)))

@@ -40,15 +40,17 @@ def ask_privately(command: AskPrivately, uow: UnitOfWork) -> Asked:
     user_id = command.actor.user_id
     if user_id is None:
         raise Unauthenticated("sign in first")
-    seen = uow.answers.turn(command.answer_id)
-    if seen is not None:
-        _own(uow, seen.conversation_id, user_id)
-        return Asked(seen.id, _question_before(uow, seen).id, repeated=True)
+    if (seen := _asked_before(uow, command, user_id)) is not None:
+        return seen
     check_limits(uow, command.limits, user_id)
     text = command.text.strip()
     if not text and command.retry_of is None:
         raise Invalid("a question has some text", field="text")
     _open_conversation(uow, command, user_id, text)
+    # From here on nobody else asks in it; what was asked while we waited for them is there now.
+    uow.answers.touch_conversation(command.conversation_id, command.at)
+    if (seen := _asked_before(uow, command, user_id)) is not None:
+        return seen
     turns = uow.answers.turns(command.conversation_id)
     if len(turns) + 2 > MAX_TURNS:
         raise LimitReached(f"a conversation has at most {MAX_TURNS} turns: start another", limit=MAX_TURNS)
@@ -77,8 +79,15 @@ def ask_privately(command: AskPrivately, uow: UnitOfWork) -> Asked:
             model=command.model,
         )
     )
-    uow.answers.touch_conversation(command.conversation_id, command.at)
     return Asked(command.answer_id, question_id)
+
+
+def _asked_before(uow: UnitOfWork, command: AskPrivately, user_id: str) -> Asked | None:
+    seen = uow.answers.turn(command.answer_id)
+    if seen is None:
+        return None
+    _own(uow, seen.conversation_id, user_id)
+    return Asked(seen.id, _question_before(uow, seen).id, repeated=True)
 
 
 def _open_conversation(uow: UnitOfWork, command: AskPrivately, user_id: str, text: str) -> None:

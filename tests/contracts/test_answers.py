@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import msgspec
@@ -37,6 +38,7 @@ from domain.operations import JoinTrip, StopFields
 from domain.services import answers, conversations, rooms
 from domain.services.talk import mark_read, read_messages, read_proposals, read_threads
 from domain.talk import ASSISTANT, Fault, MarkRead, Message, ReadMessages, ReadProposals, ReadThreads, Usage
+from storage import faults
 from storage.unit import UnitFactory
 from tests.storage.support import AT, Store, command, do, make_trip, new_op
 
@@ -284,6 +286,36 @@ def test_the_assistant_proposes_what_can_be_applied(desk: Desk) -> None:
     assert desk.run(read_proposals, ReadProposals(desk.trip, Actor("vic"))) == []
     [decided] = desk.run(read_proposals, ReadProposals(desk.trip, Actor("vic"), ["p1", "p9"]))
     assert [piece.status for piece in decided.pieces] == ["accepted"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_private_questions_at_the_same_moment_come_one_after_the_other(desk: Desk, begun: bool) -> None:
+    """From two processes: once with one key, and once with four, in a new and in a known conversation."""
+
+    def ask(talk: str, op_id: str) -> str:
+        while True:
+            try:
+                return desk.private(talk=talk, op_id=op_id).answer_id
+            except (Conflict, Throttled) as error:
+                return error.code
+            except Exception as error:
+                if faults.fault_of(error) is not faults.Fault.CONTENTION:  # the runner tries again
+                    raise
+
+    for n in range(5):
+        for what, keys in (("same", ["same"] * 4), ("four", ["a", "b", "c", "d"])):
+            talk = f"{what}{n}"
+            if begun:
+                first = desk.private(talk=talk).answer_id
+                desk.run(conversations.finish_turn, FinishTurn(first, Outcome("done", "x"), AT))
+            with ThreadPoolExecutor(4) as pool:
+                got = list(pool.map(lambda key, talk=talk: ask(talk, f"{talk}{key}"), keys))  # type: ignore[misc]
+            answer_ids = {each for each in got if each.startswith("a-")}
+            assert len(answer_ids) == 1, got
+            assert what == "four" or len(set(got)) == 1, got
+            view = desk.run(conversations.read_conversation, ReadConversation(Actor("ann"), talk))
+            assert [turn.n for turn in view.turns] == list(range(4 if begun else 2))
+            desk.run(conversations.finish_turn, FinishTurn(*answer_ids, Outcome("done", "x"), AT))
 
 
 def test_no_member_can_take_the_op_ids_that_the_server_makes(desk: Desk) -> None:
