@@ -3,6 +3,7 @@
  * would come. Pure; worked out once for each change of what waits.
  */
 import { type Change, DEFAULTS, type Proposable, type Stop } from "../../protocol.gen";
+import { same } from "../../realtime/records";
 import { IDEAS, type DraftPiece, type RoomState, type ShownProposal } from "../../store";
 
 /** Names a piece: of a proposal, or of the draft (`proposal` null). */
@@ -206,7 +207,9 @@ function stopIn(id: string, changes: readonly Change[]): Stop | null {
 export function diffs(changes: readonly Change[], id: string): FieldDiff[] {
   return changes
     .filter((change) => change.id === id && !change.new)
-    .flatMap((change) => Object.entries(change.set).filter(([field]) => !SILENT.has(field)).map(([field, now]) => ({ field, old: change.old?.[field] ?? null, now })));
+    .flatMap((change) => Object.entries(change.set).filter(([field]) => !SILENT.has(field)).map(([field, now]) => ({ field, old: change.old?.[field] ?? null, now })))
+    // New dates name both ends, also one that stays.
+    .filter(({ old, now }) => !same(old, now));
 }
 
 let last: { open: readonly ShownProposal[]; draft: readonly DraftPiece[]; stopIds: RoomState["stopIds"]; found: Suggestions } | null = null;

@@ -1,8 +1,10 @@
-import { CalendarRange, History, Info, Keyboard, MapPin, MessageCircle, Plus, Redo2, Sparkles, Undo2, Users } from "lucide-react";
-import { useMemo, useState } from "react";
+import { CalendarRange, History, Info, Keyboard, ListChecks, MapPin, MessageCircle, Plus, Redo2, Sparkles, SquarePen, Undo2, Users } from "lucide-react";
+import { useMemo, useRef, useState } from "react";
 import type { KeyboardEvent, ReactNode } from "react";
-import { useCanEdit, useIsMember, useRoomState, useStops } from "../../store";
+import { useCanEdit, useIsMember, useRoomState, useStops, useSuggesting } from "../../store";
 import { Dialog } from "../../ui/Dialog";
+import { useSuggest } from "../proposals/ModePill";
+import { reviewUi } from "../proposals/ui";
 import { boardOrder, dayMarks } from "./itinerary";
 import { focusStop } from "./useRoomKeys";
 import { useText } from "./useText";
@@ -21,6 +23,10 @@ function useEntries(): Entry[] {
   const { t, name, dayName } = useText();
   const canEdit = useCanEdit();
   const member = useIsMember();
+  const suggesting = useSuggesting();
+  const turn = useSuggest();
+  const suggest = useRef(turn);
+  suggest.current = turn;
   const days = useRoomState((s) => s.days);
   const trip = useRoomState((s) => s.trip);
   const stops = useStops();
@@ -40,6 +46,10 @@ function useEntries(): Entry[] {
       ...(member ? [
         { id: "talk", label: t("talk.title"), extra: "T", icon: <MessageCircle size={16} />, run: () => view.show("talk") },
         { id: "assistant", label: t("room.assistant"), extra: "", icon: <Sparkles size={16} />, run: () => view.show("assistant") },
+        { id: "proposals", label: t("proposal.title"), extra: "", icon: <ListChecks size={16} />, run: () => reviewUi.review() },
+        suggesting
+          ? { id: "suggest", label: t("proposal.leave"), extra: "", icon: <SquarePen size={16} />, run: () => suggest.current(false) }
+          : { id: "suggest", label: t("proposal.suggestChanges"), extra: "", icon: <SquarePen size={16} />, run: () => suggest.current(true) },
         { id: "history", label: t("history.title"), extra: "", icon: <History size={16} />, run: () => view.show("history") },
       ] : []),
       { id: "details", label: t("room.details"), extra: "", icon: <Info size={16} />, run: () => view.dialog("details") },
@@ -54,7 +64,7 @@ function useEntries(): Entry[] {
       };
     });
     return [...actions, ...places];
-  }, [canEdit, member, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
+  }, [canEdit, member, suggesting, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
 }
 
 export function CommandPalette({ onClose }: { onClose: () => void }) {

@@ -20,7 +20,9 @@ export function focusStop(id: string): void {
 export function useRoomKeys(): void {
   const room = useRoom();
   const { undo, redo } = useUndo();
-  const suggest = useRef(useSuggest());
+  const turn = useSuggest();
+  const suggest = useRef(turn);
+  suggest.current = turn;
   useEffect(() => {
     function step(by: 1 | -1): void {
       const order = boardOrder(room.store.getState());
