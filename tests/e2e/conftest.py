@@ -11,7 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.e2e.cluster import Cluster
 from tests.e2e.people import People
@@ -22,6 +22,8 @@ from tests.services.redis import Redis
 from tests.services.server import ROOT
 from tests.services.tap import Tap
 
+# Five seconds, the default, can be too short where the machine does other things as well.
+expect.set_options(timeout=15_000)
 FAILED = pytest.StashKey[bool]()
 
 

@@ -188,6 +188,8 @@ def test_without_a_key_the_screen_says_how_to_set_one(people: People, cluster: C
     server = cluster.another()
     try:
         ann = people.guest("Ann", server.start().url)
+        # The window outlives its server.
+        ann.excuse("WebSocket connection to")
         trip = people.trip(ann)
         room = Room.enter(ann, trip)
         room.page.get_by_role("button", name="Assistant", exact=True).click()

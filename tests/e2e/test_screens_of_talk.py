@@ -20,7 +20,9 @@ from tests.services.aimock import Aimock, calls, says
 pytestmark = pytest.mark.timeout(120)
 
 WIDTH = PHONE["viewport"]["width"]
-LONG = "https://example.com/" + "a-very-long-address/" * 8
+# Nowhere in it may a line end.
+WORD = "averylongword" * 8
+LONG = f"https://example.com/{WORD}"
 ANSWER = f"""# A plan
 
 **Two** days, `one` night. See [the map]({LONG}) and {LONG}
@@ -63,7 +65,7 @@ def furnish(owner: Person, guest: Person, model: Aimock) -> Trip:
         says("#thought", ANSWER, reasoning="Two days: one town a day."),
     )
     about = {"t": "stop", "id": gorge}
-    first = post(guest, trip, f"Shall we go there? {LONG}", about=about)
+    first = post(guest, trip, f"Shall we go there? {LONG} {WORD}", about=about)
     operate(owner, trip, {"kind": "message.react", "id": first, "emoji": "👍"})
     post(owner, trip, "Yes, on the second day 第二天", reply_to=first)
     gone = post(guest, trip, "Never mind")
