@@ -1,10 +1,10 @@
 /** One trip, live. Opens the room, shows why it cannot be shown, and otherwise lays it out. */
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useParams } from "react-router";
 import { api } from "../../api";
 import { GonePage, NoAccessPage, NotFoundPage, ReloadPage, SignInNeededPage } from "../../app/ErrorPages";
-import { errorText, useSession } from "../../app/session";
+import { errorText, loadSession, useSession } from "../../app/session";
 import { useTitle } from "../../app/useTitle";
 import { CLOSE } from "../../protocol.gen";
 import { openRoom, RoomContext, useConnection, useIsOwner, useRoom, useStatus, useTrip, useUnread, type Room } from "../../store";
@@ -42,6 +42,17 @@ export default function RoomPage() {
   );
 }
 
+/** The server may have been started again with other settings: what it offers is asked for anew. */
+function useFreshFeatures(live: boolean): void {
+  const cut = useRef(false);
+  const wasLive = useRef(false);
+  useEffect(() => {
+    if (live && cut.current) void loadSession();
+    cut.current = !live && wasLive.current;
+    wasLive.current ||= live;
+  }, [live]);
+}
+
 function RoomGate() {
   const connection = useConnection();
   const status = useStatus();
@@ -50,6 +61,7 @@ function RoomGate() {
   const owner = useIsOwner();
   const { t } = useTranslation();
   const unread = useUnread();
+  useFreshFeatures(connection.state === "live");
   useTitle(trip ? `${unread > 0 ? `(${unread > 99 ? "99+" : unread}) ` : ""}${trip.title}` : null);
 
   async function restore(): Promise<void> {

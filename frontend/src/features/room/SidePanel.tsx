@@ -1,5 +1,4 @@
 import { X } from "lucide-react";
-import { useEffect, useRef } from "react";
 import type { ReactNode } from "react";
 import { IconButton } from "../../ui/Button";
 import { useText } from "./useText";
@@ -8,18 +7,9 @@ import { useText } from "./useText";
     own edges and scrolls by itself. */
 export function SidePanel({ title, over, flush, onClose, children }: { title: string; over: boolean; flush?: boolean; onClose: () => void; children: ReactNode }) {
   const { t } = useText();
-  const box = useRef<HTMLElement>(null);
-  useEffect(() => {
-    const node = box.current;
-    if (!node) return;
-    const onKey = (event: KeyboardEvent) => {
-      if (event.key === "Escape" && !event.defaultPrevented) onClose();
-    };
-    node.addEventListener("keydown", onKey);
-    return () => node.removeEventListener("keydown", onKey);
-  }, [onClose]);
   return (
-    <aside ref={box} className={`side-panel ${over ? "side-panel-over" : ""}`} aria-label={title} data-testid="drawer">
+    // React's own event: what is written in the panel has its say about Escape first.
+    <aside onKeyDown={(event) => { if (event.key === "Escape" && !event.defaultPrevented && event.currentTarget.contains(event.target as Node)) onClose(); }} className={`side-panel ${over ? "side-panel-over" : ""}`} aria-label={title} data-testid="drawer">
       <header className="side-head">
         <h2>{title}</h2>
         <IconButton label={t("room.closeDrawer")} onClick={onClose} tip={false}><X size={18} aria-hidden /></IconButton>

@@ -29,7 +29,7 @@ export function Chat() {
   const scroll = useChatScroll(list.ids, list.more, older);
   const newest = messages.reduce((seq, message) => Math.max(seq, message.seq), 0);
   const since = useSince(list.status === "ready", newest);
-  const settled = useStart(since, messages[0]?.seq ?? 0, list.more);
+  const settled = useStart(since?.from ?? null, messages[0]?.seq ?? 0, list.more);
   const rows = useMemo(() => rowsOf(messages, me, since), [messages, me, since]);
   const seen = useMemo(() => seenAt(messages, reads, me), [messages, reads, me]);
   const composer = useRef<ComposerHandle>(null);

@@ -17,8 +17,10 @@ test("messages of one author that follow each other closely are one group; a rep
 });
 
 test("the line of new messages stands before the first by somebody else, once, and never above all", () => {
-  const fresh = (since: number | null, me = "ann") => rowsOf(talk, me, since).filter((row) => row.fresh).map((row) => row.id);
+  const fresh = (since: number | null, me = "ann", to = 1_000) => rowsOf(talk, me, since === null ? null : { from: since, to }).filter((row) => row.fresh).map((row) => row.id);
   expect(fresh(4)).toEqual(["m5"]);
+  // What came while somebody was reading is no news.
+  expect(fresh(4, "ann", 4)).toEqual([]);
   expect(fresh(2)).toEqual(["m4"]);
   // All is new, or the end of what was read is further up than what is loaded.
   expect(fresh(0, "cy")).toEqual([]);

@@ -18,16 +18,17 @@ export function localDay(iso: string): string {
   return `${date.getFullYear()}-${String(date.getMonth() + 1).padStart(2, "0")}-${String(date.getDate()).padStart(2, "0")}`;
 }
 
-/** `newSince`: what has a higher seq and is not mine is new; null: no line is drawn. */
-export function rowsOf(messages: readonly TalkMessage[], me: string | null, newSince: number | null): Row[] {
+/** `since`: what others said between is new; null: no line is drawn. */
+export function rowsOf(messages: readonly TalkMessage[], me: string | null, since: { from: number; to: number } | null): Row[] {
   let before: TalkMessage | null = null;
   // Where what was read ends is known only when some of it is here.
-  let drawn = newSince === null || (messages[0]?.seq ?? 0) > newSince;
+  let drawn = since === null || (messages[0]?.seq ?? 0) > since.from;
   return messages.map((message) => {
     const day = localDay(message.at);
     const newDay = before === null || localDay(before.at) !== day;
-    const fresh: boolean = !drawn && message.seq > (newSince ?? 0) && message.author !== me;
-    if (message.seq > (newSince ?? 0) && message.author !== me) drawn = true;
+    const unread: boolean = since !== null && message.seq > since.from && message.author !== me;
+    const fresh: boolean = unread && !drawn && message.seq <= (since?.to ?? 0);
+    drawn ||= unread;
     const row: Row = { id: message.id, day: newDay ? day : null, grouped: !newDay && !fresh && goesOn(before, message), fresh };
     before = message;
     return row;

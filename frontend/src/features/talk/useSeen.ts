@@ -13,21 +13,24 @@ function subscribe(changed: () => void): () => void {
 /** Somebody looks at this page. */
 export const useAttention = (): boolean => useSyncExternalStore(subscribe, () => document.visibilityState === "visible" && document.hasFocus());
 
-/**
- * Up to where everything had been read when the reader came (back): what is newer is "new since you
- * were here". Null until that is known.
- */
-export function useSince(ready: boolean, newest: number): number | null {
+/** What was new when the reader came (back): above `from`, which had been read, up to `to`. */
+export interface Since {
+  from: number;
+  to: number;
+}
+
+/** What is "new since you were here"; null until that is known. What comes while one reads is not. */
+export function useSince(ready: boolean, newest: number): Since | null {
   const me = useMe().user;
   const mark = useReads().get(me ?? "") ?? 0;
   const attention = useAttention();
-  const [since, setSince] = useState<number | null>(null);
+  const [since, setSince] = useState<Since | null>(null);
   const [wasThere, setWasThere] = useState(false);
 
   useEffect(() => {
     if (!ready) return;
     // Coming back to new messages draws the line anew; while reading it stays where it was.
-    if (attention && !wasThere && (since === null || newest > mark)) setSince(mark);
+    if (attention && !wasThere && (since === null || newest > mark)) setSince({ from: mark, to: newest });
     if (attention !== wasThere) setWasThere(attention);
   }, [ready, attention, wasThere, newest, mark, since]);
   return since;
