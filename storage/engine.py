@@ -45,6 +45,8 @@ def _pool(pool_size: int) -> dict[str, Any]:
         "pool_timeout": POOL_TIMEOUT_SECONDS,
         # Every unit of work ends its transaction itself, on every path: no second rollback.
         "pool_reset_on_return": None,
+        # What people say to each other must not reach the logs by way of an error.
+        "hide_parameters": True,
     }
 
 

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 REMEMBERED = 1_000
 """Finished answers of which late readers elsewhere are told at once that they are over."""
+LONG = 4_000
+"""Characters with which the pause between two showings of a whole answer doubles."""
 RESTART = Fault("ai_restart", "the server restarted in the middle of this answer")
 BROKEN = Fault("internal", "something went wrong here")
 
@@ -290,7 +292,9 @@ class Lives:
         live = self._by_id.get(answer_id)
         if live is None or live.job.trip_id != trip_id or live.timer is not None:
             return
-        wait = live.shown + self._times.watch - _now()
+        # What is long is shown to everybody less often, however much somebody asks.
+        pause = self._times.watch * (1 + live.growing.text.length / LONG)
+        wait = live.shown + pause - _now()
         live.timer = asyncio.get_running_loop().call_later(max(0.0, wait), self._show_all, live)
 
 

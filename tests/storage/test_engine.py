@@ -141,3 +141,11 @@ def test_a_pool_without_a_free_connection_says_so(sqlite: Engine, monkeypatch: p
         sqlite.connect()
     assert fault_of(caught.value) is Fault.EXHAUSTED
     assert subject.POOL_TIMEOUT_SECONDS == 2
+
+
+def test_errors_do_not_quote_what_was_to_be_stored(tmp_sqlite_url: str) -> None:
+    engine = make_engine(tmp_sqlite_url, 1)
+    with pytest.raises(OperationalError) as caught, engine.connect() as connection:
+        connection.execute(text("INSERT INTO nowhere VALUES (:said)"), {"said": "the key is under the mat"})
+    engine.dispose()
+    assert "under the mat" not in str(caught.value)
