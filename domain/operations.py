@@ -278,7 +278,7 @@ class OpenProposal(_Operation, frozen=True, tag="proposal.open"):
 
     id: Id
     ops: Annotated[list[Proposable], Meta(min_length=1, max_length=MAX_PIECES)]
-    note: MessageText | Literal[""] = ""
+    note: Annotated[str, Meta(max_length=4_000)] = ""
 
 
 class AcceptProposal(_Operation, frozen=True, tag="proposal.accept"):

@@ -697,7 +697,7 @@ export interface OpenProposal {
   kind: 'proposal.open'
   id: string
   ops: Proposable[]
-  note?: string | ''
+  note?: string
 }
 
 /** Apply pieces (none named: all that are open) in the accepting editor's name. Pieces that others' changes have made stale are marked, not forced; pieces that those accepted need come along. */

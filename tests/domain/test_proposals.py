@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 
+import msgspec
 import pytest
 
 from domain import operations as ops
 from domain.errors import Conflict, DomainError, Forbidden, Gone, Invalid, LimitReached, NotFound
 from domain.events import Suggested
-from domain.operations import Proposable, StopFields
+from domain.operations import Proposable, StopFields, decode_operation
 from domain.proposals import mark_stale
 from domain.talk import Proposal
 from domain.trip import TripAggregate
@@ -252,3 +253,18 @@ def test_a_refused_proposal_leaves_no_trace_in_the_trip() -> None:
     with pytest.raises(DomainError):
         propose(room, ops.RemoveStop("s1"), ops.RemoveStop("s1"))
     assert state(room.trip) == before
+
+
+@pytest.mark.parametrize("note", ["", "why not"])
+def test_a_note_may_be_left_empty(note: str) -> None:
+    wanted = {"kind": "proposal.open", "id": "p1", "ops": [{"kind": "stop.remove", "id": "s1"}], "note": note}
+    room = trip()
+    room.do(ops.decode_operation(msgspec.json.encode(wanted)), "vic")
+    assert proposal(room).note == note
+
+
+def test_a_proposal_needs_no_words() -> None:
+    raw = b'{"kind": "proposal.open", "id": "p1", "note": "", "ops": [{"kind": "stop.remove", "id": "s1"}]}'
+    room = trip()
+    room.do(decode_operation(raw), "vic")
+    assert proposal(room).note == ""
