@@ -101,8 +101,13 @@ CUT_OFF = """(width) => {
     && node.scrollWidth > node.clientWidth && node.scrollHeight <= node.clientHeight + 1 && fits(node);
   const isExcused = (node) => node !== null
     && (node.matches(".leaflet-container, .skip") || isSidewaysList(node) || isExcused(node.parentElement));
+  // A word that no line can hold, in a box that is no wider for it.
+  const spills = (node) => getComputedStyle(node).overflowX === "visible"
+    && node.scrollWidth > node.clientWidth + 1
+    && node.getBoundingClientRect().left + node.scrollWidth > width + 1;
   return [...document.querySelectorAll("button, input, select, textarea, a, h1, h2, h3, p, li")]
-    .filter((node) => node.checkVisibility() && node.clientWidth > 1 && !fits(node) && !isExcused(node))
+    .filter((node) => node.checkVisibility() && node.clientWidth > 1)
+    .filter((node) => (!fits(node) || spills(node)) && !isExcused(node))
     .map((node) => node.outerHTML.slice(0, 200));
 }"""
 

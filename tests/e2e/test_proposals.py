@@ -144,3 +144,9 @@ def test_a_viewer_suggests_and_the_owner_accepts(people: People) -> None:
     here.expect_state("live", pending=0)
     assert trip.truth() == plan
     mine.expect_history(["Ann accepted proposed changes", "Ann changed Dayan Old Townsuggested by Cy"])
+
+    # Nothing need be said with it.
+    there.edit(stop, "Start", "09:45")
+    there.page.get_by_role("button", name="1 change suggested").click()
+    dialog.get_by_role("button", name="Send").click()
+    expect(here.row(stop).get_by_test_id("sug-changed").locator("ins")).to_have_text("09:45")
