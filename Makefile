@@ -21,7 +21,7 @@ PORT ?= $(or $(call env_file,PORT),8000)
 REDIS_URL ?= $(call env_file,REDIS_URL)
 PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
-.PHONY: help run serve stop rolling-restart install dev load spa test bench lint format clean
+.PHONY: help run serve stop rolling-restart install dev load spa test bench bench-answers lint format clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -97,6 +97,9 @@ test: ## everything that must be green: linters, types, imports, web app, tests 
 
 bench: dev ## what one server process does, beside a plain write_message loop, on a private MariaDB
 	@$(PY) -m loadtests
+
+bench-answers: dev spa ## 500 answers of the assistant at once in one process, beside reading the model directly
+	@$(PY) -m loadtests.answers
 
 lint: dev ## style, types and import rules, quickly
 	@.venv/bin/ruff check .

@@ -125,5 +125,9 @@ async def send_answer(
 async def _flushed(handler: RequestHandler) -> None:
     """Returns when the operating system has taken it: a slow reader holds up only itself, and what
     comes meanwhile waits in the answer's text. Raises `TimeoutError` for one that takes nothing."""
+    flushed = handler.flush()
+    if flushed.done():  # as nearly always; a timer would cost as much as the write
+        flushed.result()
+        return
     async with asyncio.timeout(STALLED):
-        await handler.flush()
+        await flushed

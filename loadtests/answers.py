@@ -51,6 +51,7 @@ AT_ONCE = 8
 """Requests under way while people and trips are made."""
 PROBE_PAUSE = 0.02
 DATABASE = "bench"
+OURS = ("server", "database", "upstream", "reader")
 _STATUS = ("Questions", "Bytes_received", "Innodb_os_log_written")
 
 
@@ -114,12 +115,15 @@ class World:
         names = ", ".join(f"'{name}'" for name in _STATUS)
         rows = self.database.execute(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
         found = {str(name).lower(): float(value) for name, value in rows}
+        busy = psutil.cpu_times()
         return found | {
             "time": time.monotonic(),
             "sent": float(self.upstream.ask("GET", "/state")["sent"]),
             "server_cpu": cpu(self.server.pid),
             "database_cpu": cpu(self.database.pid),
             "upstream_cpu": cpu(self.upstream.pid),
+            "reader_cpu": time.process_time(),
+            "machine_cpu": float(sum(busy) - busy.idle - busy.iowait),
         }
 
     def rss(self) -> float:
@@ -268,6 +272,8 @@ def costs(spent: dict[str, float], readers: float) -> dict[str, Any]:
         "cpu_s_per_100k_deliveries": 100_000 * spent["server_cpu"] / chunks / readers,
         "database_cores": spent["database_cpu"] / seconds,
         "upstream_cores": spent["upstream_cpu"] / seconds,
+        "reader_cores": spent["reader_cpu"] / seconds,
+        "other_cores": (spent["machine_cpu"] - sum(spent[f"{name}_cpu"] for name in OURS)) / seconds,
         "database_kib_per_s": spent["bytes_received"] / seconds / 1024,
         "database_log_kib_per_s": spent["innodb_os_log_written"] / seconds / 1024,
         "statements_per_s": spent["questions"] / seconds,
@@ -334,6 +340,7 @@ def table(found: dict[str, Any]) -> str:
 
     held = [f"{each['health_ms']['p99']:.1f} / {each['health_ms']['max']:.0f}" for each in columns]
     wrong = [f"{each['missing_characters']} / {each['repeated_characters']}" for each in columns]
+    loads = [f"{each['upstream_cores'] + each['reader_cores']:.2f}" for each in columns]
     rows: list[tuple[str, list[str]]] = [
         ("answers / readers", [f"{each['streams']} / {each['readers']}" for each in columns]),
         ("chunks per second from upstream", plain("chunks_per_s", first=True)),
@@ -346,6 +353,8 @@ def table(found: dict[str, Any]) -> str:
         ("cores used by the server", plain("server_cores", ".2f", first=True)),
         ("server CPU seconds per 100,000 chunks", plain("cpu_s_per_100k_chunks", ".1f")),
         ("server CPU seconds per 100,000 deliveries", plain("cpu_s_per_100k_deliveries", ".1f")),
+        ("cores used by the upstream and the reader", loads),
+        ("cores used by everything else on this machine", plain("other_cores", ".2f", first=True)),
         ("KiB of memory per answer", plain("kib_per_stream", ".0f")),
         ("cores used by MariaDB", plain("database_cores", ".2f")),
         ("KiB per second sent to MariaDB", plain("database_kib_per_s")),
