@@ -17,6 +17,7 @@ import http.client
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -383,6 +384,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=500, help="a multiple of 10")
     parser.add_argument("--seconds", type=float, default=20.0, help="of streaming through the server")
     given = parser.parse_args()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     streams = str(given.streams)
     with MariaDB() as database, Upstream() as upstream:
         settings = {
