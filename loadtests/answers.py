@@ -50,6 +50,8 @@ from tests.services.server import ROOT, ServerProcess
 MEMBERS = 10
 AT_ONCE = 8
 """Requests under way while people and trips are made."""
+LONGEST = 240
+"""Seconds after which the benchmark gives up."""
 PROBE_PAUSE = 0.02
 DATABASE = "bench"
 OURS = ("server", "database", "upstream", "reader")
@@ -295,7 +297,13 @@ def listening(heard: list[tuple[str, Heard]]) -> dict[str, Any]:
 
 def compare(heard: list[tuple[str, Heard]], texts: dict[str, str]) -> dict[str, Any]:
     """What each reader heard beside what was sent to it."""
-    found = {"errors": 0, "missing_characters": 0, "repeated_characters": 0, "different_texts": 0}
+    faults: Counter[str] = Counter()
+    found: dict[str, Any] = {
+        "errors": 0,
+        "missing_characters": 0,
+        "repeated_characters": 0,
+        "different_texts": 0,
+    }
     found |= {"broken_pieces": 0, "different_ends": 0}
     for name, one in heard:
         sent = texts.get(name, "")
@@ -306,9 +314,18 @@ def compare(heard: list[tuple[str, Heard]], texts: dict[str, str]) -> dict[str, 
         found["broken_pieces"] += one.broken
         if one.end is not None:
             found["different_ends"] += one.end["text"] != sent
-        ended_well = name.startswith("direct") or (one.end or {}).get("status") == "done"
-        found["errors"] += one.status not in (101, 200) or not ended_well
-    return found
+        ended = "done" if name.startswith("direct") else ending(one)
+        if one.status not in (101, 200) or ended != "done":
+            found["errors"] += 1
+            faults[f"{one.status} {ended}"] += 1
+    return found | {"faults": dict(faults)}
+
+
+def ending(heard: Heard) -> str:
+    """How an answer ended for its reader: its status, and what was wrong."""
+    if heard.end is None:
+        return "without an end"
+    return " ".join([heard.end["status"], (heard.end.get("fault") or {}).get("code", "")]).strip()
 
 
 def spread(values: list[float]) -> dict[str, float]:
@@ -385,7 +402,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of streaming through the server")
     given = parser.parse_args()
     # Ended from outside, it still ends what it started.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
+    signal.setitimer(signal.ITIMER_REAL, LONGEST, 30)
     streams = str(given.streams)
     with MariaDB() as database, Upstream() as upstream:
         settings = {
