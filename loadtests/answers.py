@@ -373,7 +373,8 @@ def table(found: dict[str, Any]) -> str:
         ("server CPU seconds per 100,000 deliveries", plain("cpu_s_per_100k_deliveries", ".1f")),
         ("cores used by the upstream and the reader", loads),
         ("cores used by everything else on this machine", plain("other_cores", ".2f", first=True)),
-        ("KiB of memory per answer", plain("kib_per_stream", ".0f")),
+        # In rooms it is drawn from what the scenario before left behind.
+        ("KiB of memory per answer", ["–", f"{found['private']['kib_per_stream']:.0f}", "–"]),
         ("cores used by MariaDB", plain("database_cores", ".2f")),
         ("KiB per second sent to MariaDB", plain("database_kib_per_s")),
         ("seconds from the first question to all streaming", plain("opening_s", ".1f", first=True)),
