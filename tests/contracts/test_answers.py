@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -44,15 +43,6 @@ from tests.storage.support import AT, Store, command, do, make_trip, new_op
 
 R = TypeVar("R")
 LIMITS = AskLimits(of_user=2, of_trip=3)
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made
-    made.close()
 
 
 class Desk:

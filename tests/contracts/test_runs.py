@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -17,15 +16,6 @@ from tests.storage.support import AT, Store, do, make_trip
 from tests.storage.talk import TEXT, a_run
 
 LATER = "2026-05-01T08:00:30.000Z"
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made
-    made.close()
 
 
 def _add(units: UnitFactory, *runs: Run) -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from domain import operations as ops
 from domain.operations import StopFields
 from domain.search import FindTrips, IndexTrips
@@ -60,15 +56,6 @@ KNOWN: list[tuple[str, list[str]]] = [
     ("冰岛极光", []),
     ("?!", []),
 ]
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made
-    made.close()
 
 
 def publish(units: UnitFactory) -> dict[str, str]:

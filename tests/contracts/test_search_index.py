@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from domain.operations import DeleteTrip, RestoreTrip, SetTripFields, SetTripVisibility, TripFields
@@ -11,15 +9,6 @@ from domain.search import Posting, StaleTrip
 from domain.services.rooms import apply
 from storage.unit import UnitFactory
 from tests.storage.support import AT, Store, do, make_trip
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made
-    made.close()
 
 
 def _public(units: UnitFactory, minute: int = 0) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -76,15 +75,6 @@ PROPOSAL = Proposal(
     applied=[4, 2**40],
     decided_by="bob",
 )
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made_store = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made_store
-    made_store.close()
 
 
 def _message(record_id: str, author: str = "ann", text: str = "x", **more: object) -> Message:

@@ -6,7 +6,6 @@ Two factories over one store stand for two server processes, each with its own c
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -42,15 +41,6 @@ from storage.cache import AggregateCache
 from tests.storage.support import AT, Store, command, current, do, loaded, make_trip, new_op, state_of
 
 TEXT = "同游：大理古城 → 丽江 🏔️👨‍👩‍👧 \U00020bb7 'quote\" \\ % %s"
-
-
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
-def store(request: pytest.FixtureRequest) -> Iterator[Store]:
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
-    made = Store(request.param, None if name is None else request.getfixturevalue(name))
-    yield made
-    made.close()
 
 
 def _add(stop_id: str, name: str = "Stop", **more: object) -> AddStop:
