@@ -45,8 +45,10 @@ MAX_MENTIONS = 50
 Channel = Literal["chat", "comment"]
 MessageText = Annotated[str, Meta(min_length=1, max_length=4_000)]
 Mentions = Annotated[list[Id], Meta(max_length=MAX_MENTIONS)]
-Emoji = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[^\x00-\x7f]+(?!\n)$")]
-"""One emoji, as the keyboard made it (a family is several code points)."""
+Emoji = Annotated[
+    str, Meta(min_length=1, max_length=16, pattern=r"^([0-9#*]\ufe0f?\u20e3|[^\x00-\x7f]+)(?!\n)$")
+]
+"""One emoji, as the keyboard made it (a family is several code points); see `domain.talk_decisions`."""
 Pieces = Annotated[list[Annotated[int, Meta(ge=0, lt=MAX_PIECES)]], Meta(min_length=1, max_length=MAX_PIECES)]
 """Numbers of a proposal's pieces, from 0."""
 

@@ -8,6 +8,7 @@ by `domain.services.rooms`.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -141,6 +142,8 @@ def _delete(trip: TripAggregate, intent: Intent, op: ops.DeleteMessage, talk: Ta
 
 def _react(trip: TripAggregate, intent: Intent, op: ops.ReactToMessage, talk: Talk) -> list[TalkChange]:
     message = live_message(trip, talk, op.id)
+    if op.on and not _looks_like_emoji(op.emoji):
+        raise Invalid("a reaction is an emoji", field="emoji")
     users = message.reactions.get(op.emoji, [])
     if (intent.actor in users) == op.on:
         return []
@@ -150,6 +153,21 @@ def _react(trip: TripAggregate, intent: Intent, op: ops.ReactToMessage, talk: Ta
     reactions = {**message.reactions, op.emoji: left}
     kept = {emoji: who for emoji, who in reactions.items() if who}
     return [TalkChange("message", op.id, {"reactions": kept})]
+
+
+def _looks_like_emoji(text: str) -> bool:
+    """No words, no spaces, and nothing that turns the direction of what stands around it."""
+    return all(
+        unicodedata.category(char) not in _NOT_IN_EMOJI or char in _IN_EMOJI or char in _TAGS for char in text
+    )
+
+
+# Letters and spaces; control and format characters, of which emoji use a few.
+_NOT_IN_EMOJI = ("Lu", "Ll", "Lt", "Lm", "Lo", "Zs", "Zl", "Zp", "Cc", "Cf", "Cs", "Co")
+_IN_EMOJI = "\u200d\u2139"
+"""The joiner of families, and the letter that is an emoji (information)."""
+_TAGS = frozenset(map(chr, range(0xE0020, 0xE0080)))
+"""Of the flags of England, Scotland and Wales."""
 
 
 def _resolve(trip: TripAggregate, intent: Intent, op: ops.ResolveComment, talk: Talk) -> list[TalkChange]:

@@ -118,6 +118,27 @@ def test_reactions_are_sets_and_bounded() -> None:
     room.do(ops.ReactToMessage("m1", chr(0x1F600)), "bob")
 
 
+@pytest.mark.parametrize("emoji", ["👍🏽", "❤️", "👨‍👩‍👧", "🇨🇳", "🏴󠁧󠁢󠁳󠁣󠁴󠁿", "1️⃣", "#️⃣", "ℹ️", "©️", "㊗️", "‼️"])
+def test_every_kind_of_emoji_is_a_reaction(emoji: str) -> None:
+    room = with_stop()
+    post(room, "m1")
+    raw = msgspec.json.encode({"kind": "message.react", "id": "m1", "emoji": emoji})
+    room.do(decode_operation(raw))
+    assert said(room, "m1").reactions == {emoji: ["ann"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["好", "é", "👍好", "\u202e👍", "\ufeff", "👍\u00a0", "1", "ok", "👍\n", "11️⃣"]
+)
+def test_what_is_no_emoji_is_no_reaction(text: str) -> None:
+    room = with_stop()
+    post(room, "m1")
+    raw = msgspec.json.encode({"kind": "message.react", "id": "m1", "emoji": text})
+    with pytest.raises((DomainError, msgspec.ValidationError)):
+        room.do(decode_operation(raw))
+    assert said(room, "m1").reactions == {}
+
+
 def test_mentions_are_members_or_the_assistant() -> None:
     room = with_stop()
     post(room, "m1", mentions=["bob", "bob", "stranger", "assistant"])

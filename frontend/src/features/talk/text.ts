@@ -118,12 +118,16 @@ export function triggerAt(text: string, caret: number): Trigger | null {
   return { kind: match[1] === "@" || match[1] === "＠" ? "@" : "#", query, from: caret - query.length - 1 };
 }
 
-/** One emoji, as the server accepts it: no ASCII, at most 16 code points. */
+/** A digit, # or * as a key: the only emoji that begin with ASCII. */
+const KEYCAP = /^[0-9#*]\ufe0f?\u20e3$/;
+
+/** One emoji, as the server accepts it: at most 16 code points. */
 export function asEmoji(text: string): string | null {
   const trimmed = text.trim();
   const first = new Intl.Segmenter().segment(trimmed)[Symbol.iterator]().next();
   if (first.done) return null;
   const emoji = first.value.segment;
+  if (KEYCAP.test(emoji)) return emoji;
   const fits = [...emoji].length <= 16 && !/[\x00-\x7f]/.test(emoji);
   return fits && /[\p{Extended_Pictographic}\p{Regional_Indicator}]/u.test(emoji) ? emoji : null;
 }
