@@ -10,10 +10,9 @@ message (`domain.talk`), that of a conversation its turn. Times are as in `domai
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import msgspec
-from msgspec import Meta
 
 from domain.commands import Actor, RoomCommand
 from domain.entities import AccessRole, Snapshot
@@ -30,8 +29,6 @@ MAX_CONVERSATIONS = 200
 """Conversations that a person keeps; the list shows at most so many."""
 LEASE_SECONDS = 15
 FINAL: frozenset[AnswerStatus] = frozenset(("done", "stopped", "interrupted", "failed"))
-
-Question = Annotated[str, Meta(min_length=1, max_length=MAX_QUESTION)]
 
 
 class AskLimits(msgspec.Struct, frozen=True):

@@ -64,7 +64,7 @@ def ask_in_trip(command: AskInTrip, uow: UnitOfWork) -> Asked:
         question_id = _question_of(uow, trip, command.retry_of)
     else:
         said = PostMessage(id=question_id, text=command.text, mentions=[ASSISTANT], reply_to=command.reply_to)
-        rooms.apply(uow, trip, said, user_id, f"{command.op_id}:q", trip.seq, command.at)
+        rooms.apply(uow, trip, said, user_id, f"{command.op_id}/q", trip.seq, command.at)
     _open(uow, trip, command, user_id, question_id)
     return Asked(command.answer_id, question_id)
 
