@@ -5,87 +5,24 @@ and restarts one of them under two open clients. R7.2: nothing is lost and nobod
 from __future__ import annotations
 
 import asyncio
-import getpass
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.integration.room_client import Api, RoomClient, snapshot_view
-from tests.services.process import HOST, Service
 from tests.services.redis import Redis
-from tests.services.server import ROOT, ServerProcess
+from tests.services.supervisor import Supervisor
 
 pytestmark = pytest.mark.timeout(120)
 
 
-class Supervisor(Service):
-    """supervisord with the project's own configuration, its files moved to a temporary folder."""
-
-    name = "supervisord"
-    stop_timeout = 60.0
-
-    def __init__(self, database_url: str, redis_url: str) -> None:
-        super().__init__()
-        self._settings = {
-            "DATABASE_URL": database_url, "REDIS_URL": redis_url, "PROCESSES": "2",
-            "HOST": HOST, "PORT": str(self.port), "DATA_DIR": str(self.folder), "THROTTLE_FACTOR": "100",
-            "TONGYOU_USER": getpass.getuser(), "TONGYOU_MINFDS": "1024",
-        }  # fmt: skip
-        self.conf = self.folder / "supervisord.conf"
-
-    def prepare(self) -> None:
-        (self.folder / "log").mkdir()
-        text = (ROOT / "supervisord.conf").read_text("utf-8")
-        text = text.replace("%(here)s/var", str(self.folder))
-        text = text.replace("%(here)s/.venv/bin/python", sys.executable).replace("%(here)s", str(ROOT))
-        self.conf.write_text(text, "utf-8")
-
-    def command(self) -> list[str]:
-        return [
-            sys.executable,
-            "-m",
-            "supervisor.supervisord",
-            "--nodaemon",
-            "--silent",
-            "-c",
-            str(self.conf),
-        ]
-
-    def environment(self) -> dict[str, str]:
-        return {**os.environ, **self._settings}
-
-    def working_folder(self) -> Path:
-        return ROOT
-
-    def is_ready(self) -> bool:
-        return self.ctl("status").count("RUNNING") == 2
-
-    def ctl(self, *arguments: str) -> str:
-        """Run supervisorctl; its output."""
-        command = [sys.executable, "-m", "supervisor.supervisorctl", "-c", str(self.conf), *arguments]
-        done = subprocess.run(
-            command, env=self.environment(), cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        return done.stdout + done.stderr
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-
 @pytest.fixture
 def supervisor(mariadb_url: str, redis_server: Redis) -> Iterator[Supervisor]:
-    made = Supervisor(mariadb_url, redis_server.url)
-    migration = ServerProcess({"DATABASE_URL": mariadb_url})
-    migration.migrate()
-    migration.remove()
+    settings = {"DATABASE_URL": mariadb_url, "REDIS_URL": redis_server.url, "THROTTLE_FACTOR": "100"}
+    made = Supervisor(settings)
+    made.migrate()
     with made:
         yield made
-    made.remove()
 
 
 async def test_one_process_is_stopped_started_and_restarted_under_two_clients(supervisor: Supervisor) -> None:
