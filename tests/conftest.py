@@ -69,7 +69,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> An
     return value
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give every async test a loop, and mark the tests of real servers by their folder."""
     for item in items:
         if inspect.iscoroutinefunction(getattr(item, "obj", None)) and "io_loop" not in item.fixturenames:  # type: ignore[attr-defined]
@@ -77,6 +77,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if folder in ("integration", "e2e"):
             item.add_marker(folder)
+    if hasattr(config, "workerinput"):
+        # One of several processes (see tests/run.py): the slowest files come first, or one process would
+        # still be busy with them long after the others have nothing left.
+        items.sort(key=lambda item: "integration" not in item.path.parts)
 
 
 # Real servers: started for the first test that asks, shared by all, ended with the run

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv" / "bin"
 PYTHON = str(VENV / "python")
 FRONTEND = ROOT / "frontend" / "package.json"
+# Above four, the servers that each process starts cost more than it saves.
+PROCESSES = min(4, max(2, os.cpu_count() or 2))
 
 
 @dataclass
@@ -100,6 +102,9 @@ def stages(reports: Path) -> list[Stage]:
     def no_browser_tests() -> str:
         return "" if any((ROOT / "tests" / "e2e").glob("test_*.py")) else "no tests in tests/e2e"
 
+    # Whole files, in the order of tests/conftest.py: what a file starts for its tests is started once. Every
+    # process has its own MariaDB and Redis, on ports of their own.
+    spread = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
     unit, e2e = reports / "tests.xml", reports / "e2e.xml"
     return [
         Stage("install", [["make", "dev"]], vital=True),
@@ -110,7 +115,7 @@ def stages(reports: Path) -> list[Stage]:
         Stage("frontend types", [[*frontend, "run", "check"]], skip=no_frontend),
         Stage("frontend tests", [[*frontend, "run", "test"]], skip=no_frontend),
         Stage("frontend build", [frontend], skip=no_frontend),
-        Stage("tests", [pytest("-m", "not e2e", report=unit)], report=unit),
+        Stage("tests", [pytest("-m", "not e2e", *spread, report=unit)], report=unit),
         Stage("browser tests", [pytest("tests/e2e", report=e2e)], skip=no_browser_tests, report=e2e),
     ]
 
