@@ -10,31 +10,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
-import socket
-import stat
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from dotenv import dotenv_values
+from sqlalchemy import Engine, make_url
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
-from tornado.web import RequestHandler
 
 from domain.accounts import Limits
 from domain.answers import AskLimits
 from domain.events import Committed
-from handlers import make_application
+from handlers import listening, logs, make_application, metrics
 from handlers.demo import load_sample
-from handlers.deps import Deps, Features, utc_now
+from handlers.deps import Check, Deps, Features, utc_now
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.sessions import SessionCache
@@ -47,11 +43,14 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from realtime.hub import Hub, HubLimits
+from realtime.loop_lag import LoopLag
 from realtime.presence import PresenceStore
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.presence_redis import RedisPresenceStore
 from realtime.publisher import Publisher
-from storage.engine import make_engine
+from realtime.tasks import Tasks
+from storage.engine import make_engine, pool_counts
+from storage.health import DatabaseHealth
 from storage.runner import Runner
 from storage.schema import SchemaError, check, upgrade
 from storage.unit_of_work import SqlUnits
@@ -95,6 +94,10 @@ class Settings:
     drain_seconds: int = 20
     throttle_factor: int = 1
     log_level: str = "INFO"
+    log_format: str = "auto"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    tongyou_process: int = 0
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
@@ -119,9 +122,17 @@ class Settings:
         """Where this installation keeps its own files."""
         return (ROOT / self.data_dir).resolve()
 
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be seen in a log, whatever library speaks."""
+        passwords = [make_url(url).password for url in (self.database_url, self.redis_url) if url]
+        return [self.ai_api_key, *(str(each) for each in passwords if each)]
+
     def _check(self) -> None:
         limits = {
             "port": (0, 65535),
+            "metrics_port": (0, 65535),
+            "tongyou_process": (0, 255),
             "processes": (1, 256),
             "db_pool_size": (1, 256),
             "drain_seconds": (1, 300),
@@ -144,6 +155,8 @@ class Settings:
             raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
         if not self.ai_base_url.startswith(("http://", "https://")):
             raise SettingsError("AI_BASE_URL must start with http:// or https://")
+        if self.log_format not in logs.FORMATS:
+            raise SettingsError(f"LOG_FORMAT {self.log_format!r} is not one of {', '.join(logs.FORMATS)}")
         if self.log_level.upper() not in logging.getLevelNamesMapping():
             raise SettingsError(f"LOG_LEVEL {self.log_level!r} is not one of DEBUG, INFO, WARNING, ERROR")
 
@@ -155,63 +168,40 @@ def _number(name: str, text: str) -> int:
         raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
 
 
-def only_process(settings: Settings) -> IO[str]:
-    """Hold a lock on the data folder: without Redis, two processes would not hear each other."""
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    handle = (settings.folder / "server.lock").open("a", encoding="ascii")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise SettingsError(
-            f"another process serves {settings.folder} already; set REDIS_URL to run several"
-        ) from None
-    return handle
-
-
-def listening_sockets(settings: Settings) -> list[socket.socket]:
-    """The socket that supervisord hands on fd 0, or our own. Raises `SettingsError`."""
-    with contextlib.suppress(OSError):
-        if stat.S_ISSOCK(os.fstat(0).st_mode):
-            inherited = socket.socket(fileno=os.dup(0))
-            if inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                inherited.setblocking(False)
-                return [inherited]
-            inherited.close()
-    try:
-        return bind_sockets(settings.port, settings.host, reuse_port=bool(settings.redis_url))
-    except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}"
-        ) from None
-
-
 class Server:
     """One process: its parts, built in order and taken down in reverse."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, log_lines: Mapping[str, int]) -> None:
         self.settings = settings
+        self._log_lines = log_lines
         self.ready = False
         self.stopping = asyncio.Event()
 
     async def serve(self) -> None:
         """Build, listen, wait for SIGTERM or SIGINT, drain."""
+        settings = self.settings
         async with AsyncExitStack() as stack:
             await self._build(stack)
-            sockets = listening_sockets(self.settings)
+            sockets = listening.inherited() or listening.bind(
+                settings.host, settings.port, shared=bool(settings.redis_url)
+            )
             self._http.add_sockets(sockets)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
             self.ready = True
-            print(f"Tongyou is ready: {_address(self.settings, sockets)}", flush=True)
+            said = f"Tongyou is ready: {listening.address(sockets)}"
+            if sys.stdout.isatty():
+                print(said, flush=True)
+            else:
+                log.info(said)
             await self.stopping.wait()
             await self._drain()
 
     async def _build(self, stack: AsyncExitStack) -> None:
         settings = self.settings
         if not settings.redis_url:
-            stack.enter_context(only_process(settings))
+            stack.enter_context(listening.only_process(settings.folder))
         engine = make_engine(settings.database_url, settings.db_pool_size)
         stack.callback(engine.dispose)
         await asyncio.to_thread(check, engine)
@@ -221,8 +211,7 @@ class Server:
         stack.callback(hashing.shutdown)
         self._runner = run = Runner(SqlUnits(engine), executor, self._publish)
         self._sessions = SessionCache(run, utc_now)
-        broker, presence = _bus(settings)
-
+        broker, presence, check_bus = _bus(settings)
         limits = HubLimits(
             connections=settings.max_connections,
             of_user=settings.max_connections_per_user,
@@ -235,12 +224,41 @@ class Server:
         self._assistant = _assistant(settings, self._hub, run)
         await self._assistant.start()
         stack.push_async_callback(self._assistant.aclose)
-        self._listen(run, hashing)
+        lag, tasks = LoopLag(), Tasks()
+        tasks.supervise("loop lag", lag.keep_measuring)
+        stack.push_async_callback(tasks.aclose)
+        database = DatabaseHealth(engine, executor)
+        registry = metrics.make_registry(self._numbers(engine, lag))
+        deps = replace(
+            self._deps(run, hashing),
+            checks={"process": self._is_ready, "database": database.check, "loop": lag.check},
+            soft_checks={"schema": database.check_schema} | ({"redis": check_bus} if check_bus else {}),
+            count_request=metrics.Requests(registry),
+        )
+        self._http = HTTPServer(make_application(deps), xheaders=False, max_body_size=1024 * 1024)
+        if settings.metrics_port:
+            operators = HTTPServer(metrics.make_operators_application(deps, registry))
+            port = settings.metrics_port + settings.tongyou_process
+            operators.add_sockets(listening.bind(settings.metrics_host, port))
+            stack.callback(operators.stop)
 
-    def _listen(self, run: Runner, hashing: ThreadPoolExecutor) -> None:
+    def _numbers(self, engine: Engine, lag: LoopLag) -> metrics.Sources:
+        return metrics.Sources(
+            hub=self._hub,
+            runner=self._runner.gauges,
+            assistant=self._assistant,
+            lag=lag,
+            lanes=lambda: self._runner.lanes,
+            pool=lambda: pool_counts(engine),
+            threads=self.settings.db_pool_size,
+            log_lines=self._log_lines,
+            ready=lambda: self.ready,
+            process=self.settings.tongyou_process,
+        )
+
+    def _deps(self, run: Runner, hashing: ThreadPoolExecutor) -> Deps:
         settings = self.settings
-        trusted = networks(settings.trusted_proxies.split(","))
-        deps = Deps(
+        return Deps(
             run=run,
             hasher=Argon2Hasher(hashing),
             revoke=self._hub.revoke,
@@ -249,7 +267,6 @@ class Server:
             sessions=self._sessions,
             dist=ROOT / "frontend" / "dist",
             sample=load_sample(),
-            checks={"process": self._is_ready},
             limits=Limits().times(settings.throttle_factor),
             features=Features(
                 assistant=bool(self._assistant.model),
@@ -257,11 +274,8 @@ class Server:
                 tile_url=settings.tile_url,
                 tile_attribution=settings.tile_attribution,
             ),
-            trusted_proxies=trusted,
-            log_request=_log_request,
+            trusted_proxies=networks(settings.trusted_proxies.split(",")),
         )
-        application = make_application(deps)
-        self._http = HTTPServer(application, xheaders=False, max_body_size=1024 * 1024)
 
     def _publish(self, trip_id: str, epoch: str, committed: Sequence[Committed]) -> None:
         self._publisher.publish(trip_id, epoch, committed)
@@ -289,10 +303,17 @@ class Server:
                 await self._http.close_all_connections()
 
 
-def _bus(settings: Settings) -> tuple[Broker, PresenceStore]:
-    if settings.redis_url:
-        return RedisBroker(settings.redis_url), RedisPresenceStore(settings.redis_url)
-    return MemoryBroker(), MemoryPresenceStore()
+def _bus(settings: Settings) -> tuple[Broker, PresenceStore, Check | None]:
+    if not settings.redis_url:
+        return MemoryBroker(), MemoryPresenceStore(), None
+    broker, presence = RedisBroker(settings.redis_url), RedisPresenceStore(settings.redis_url)
+
+    async def check_bus() -> str | None:
+        if broker.up and await presence.ping():
+            return None
+        return "Redis does not answer: rooms go on, other processes are heard with delay"
+
+    return broker, presence, check_bus
 
 
 def _assistant(settings: Settings, hub: Hub, run: Runner) -> Assistant:
@@ -316,20 +337,6 @@ def _assistant(settings: Settings, hub: Hub, run: Runner) -> Assistant:
     )
 
 
-def _address(settings: Settings, sockets: list[socket.socket]) -> str:
-    host, port = sockets[0].getsockname()[:2]
-    return f"http://{'localhost' if host in ('127.0.0.1', '::1', '0.0.0.0') else host}:{port}"
-
-
-def _log_request(handler: RequestHandler) -> None:
-    status = handler.get_status()
-    level = logging.ERROR if status >= 500 else logging.DEBUG
-    # The path only: a query or a header may hold a secret.
-    path = "/api/invites/..." if "/invite" in handler.request.path else handler.request.path
-    milliseconds = 1000 * handler.request.request_time()
-    log.log(level, "%s %s %d %.0f ms", handler.request.method, path, status, milliseconds)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0, or 2 with one line on stderr when settings or schema are wrong."""
     parser = argparse.ArgumentParser(prog="tongyou", description="Tongyou: plan and travel together, live.")
@@ -346,18 +353,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         given = {**dotenv_values(ROOT / ".env"), **os.environ}
         settings = Settings.read({name: value for name, value in given.items() if value is not None})
         settings.folder.mkdir(parents=True, exist_ok=True)
-        logging.basicConfig(
-            level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        lines = logs.configure(
+            settings.log_level.upper(),
+            settings.log_format,
+            process=settings.tongyou_process,
+            secrets=settings.secrets,
         )
-        logging.getLogger("alembic").setLevel(logging.WARNING)
         if command == "migrate":
             upgrade(settings.database_url)
         elif command == "check":
             check(make_engine(settings.database_url, 1))
             print("Settings and schema are right.")
         else:
-            asyncio.run(Server(settings).serve())
-    except (SettingsError, SchemaError) as error:
+            asyncio.run(Server(settings, lines.counts).serve())
+    except (SettingsError, SchemaError, listening.ListenError) as error:
         print(f"tongyou: {error}", file=sys.stderr)
         return 2
     return 0

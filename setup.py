@@ -19,6 +19,7 @@ RUNTIME = [
     "python-dotenv==1.2.4",
     "uvloop==0.23.0; sys_platform != 'win32'",
     "prometheus_client==0.26.0",
+    "structlog==26.1.0",
     "supervisor==4.3.0",
     "Jinja2==3.1.6",
     "fractional-indexing==0.1.3",

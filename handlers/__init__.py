@@ -6,10 +6,11 @@ tests with a `Deps`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from handlers import (
     assistant,
@@ -27,6 +28,7 @@ from handlers import (
     trips,
 )
 from handlers.deps import Deps
+from handlers.logs import log_request, verb_of
 from handlers.routes import Route
 from handlers.sse import Compression
 
@@ -50,7 +52,7 @@ def make_application(deps: Deps) -> Application:
     encoded = msgspec.json.encode(openapi.document(ROUTES))
     rules: list[Any] = []
     for route in ROUTES:
-        given: dict[str, Any] = {"deps": deps}
+        given: dict[str, Any] = {"deps": deps, "route": route.path}
         if route.handler is openapi.OpenApiHandler:
             given["encoded"] = encoded
         rules.append((route.pattern, route.handler, given))
@@ -60,7 +62,15 @@ def make_application(deps: Deps) -> Application:
         "xsrf_cookies": True,
         "default_handler_class": pages.NotFoundHandler,
         "default_handler_args": {"deps": deps},
+        "log_function": partial(_finished, deps),
     }
-    if deps.log_request is not None:
-        settings["log_function"] = deps.log_request
     return Application(rules, transforms=[Compression], **settings)
+
+
+def _finished(deps: Deps, handler: RequestHandler) -> None:
+    """A request has been answered."""
+    route = str(getattr(handler, "route", "unknown"))
+    log_request(handler, route)
+    if deps.count_request is not None:
+        seconds = handler.request.request_time()
+        deps.count_request(verb_of(handler.request), route, handler.get_status(), seconds)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any, TypeVar
 
 import msgspec
+from structlog.contextvars import bind_contextvars
 from tornado.web import HTTPError, RequestHandler
 
 from domain.accounts import SESSION_DAYS, SignedIn
@@ -20,12 +22,14 @@ from domain.commands import Actor
 from domain.errors import DomainError, Forbidden, Invalid, Unauthenticated
 from handlers.deps import Deps
 from handlers.errors import DEFAULT_RETRY_AFTER, ErrorEnvelope, envelope_for, envelope_of, status_of
-from handlers.proxies import is_secure, throttle_address
+from handlers.proxies import is_secure, request_id, throttle_address
 from handlers.sessions import COOKIE
 from realtime.protocol import OpId
 
 MAX_BODY = 256 * 1024
 SAFE = ("GET", "HEAD", "OPTIONS")
+LOGGED = ("trip_id", "answer_id", "conversation_id")
+"""Segments of paths that stand in log lines; others may be secrets, such as an invite's token."""
 T = TypeVar("T")
 log = logging.getLogger("tongyou.http")
 
@@ -39,9 +43,14 @@ class BaseHandler(RequestHandler):
 
     deps: Deps
     request_id: str
+    route = "unknown"
+    """The path of its `Route`, or one word: what logs and metrics call this request."""
 
-    def initialize(self, deps: Deps) -> None:
+    def initialize(self, deps: Deps, route: str | None = None) -> None:
         self.deps = deps
+        self.route = route or self.route
+        self.request_id = request_id(self.request, deps.trusted_proxies)
+        self.set_header("X-Request-ID", self.request_id)
         self.set_header("Content-Security-Policy", self._policy())
 
     # --- headers ----------------------------------------------------------------------------
@@ -88,6 +97,12 @@ class BaseHandler(RequestHandler):
 
     # --- requests ---------------------------------------------------------------------------
 
+    def prepare(self) -> Awaitable[None] | None:
+        """Runs before any verb, in the context of this request alone: its ids go into each log line."""
+        ids = {name: value for name, value in self.path_kwargs.items() if name in LOGGED}
+        bind_contextvars(request_id=self.request_id, **ids)
+        return None
+
     def check_xsrf_cookie(self) -> None:
         """Runs before any unsafe method: no foreign site, and the token in the header."""
         if self.request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -130,9 +145,8 @@ class BaseHandler(RequestHandler):
             return
         exc_info = None if typ is None or value is None else (typ, value, tb)
         log.error(
-            "request %s failed: %s %s", self.request_id, self.request.method, self.request.path,
-            exc_info=exc_info,
-        )  # fmt: skip
+            "request %s failed: %s %s", self.request_id, self.request.method, self.route, exc_info=exc_info
+        )
 
 
 class ApiHandler(BaseHandler):
@@ -145,12 +159,15 @@ class ApiHandler(BaseHandler):
         self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:
+        super().prepare()
         if len(self.request.body) > MAX_BODY:
             raise HTTPError(413, reason=f"a body has at most {MAX_BODY // 1024} KiB")
         self.signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE))
         if self.signed_in is not None and self.signed_in.stale:
             await self.deps.sessions.refresh(self.signed_in)
             self.set_session_cookie(self.get_cookie(COOKIE) or "")
+        if self.signed_in is not None:
+            bind_contextvars(user_id=self.signed_in.user.id)
 
     # --- who --------------------------------------------------------------------------------
 
@@ -203,13 +220,14 @@ class ApiHandler(BaseHandler):
     def read_op_id(self, fallback: str) -> str:
         """The Idempotency-Key header, or `fallback`."""
         key = self.request.headers.get("Idempotency-Key")
-        if key is None:
-            return fallback
         try:
-            return _op_id.decode(msgspec.json.encode(key[:65]))
+            op_id = fallback if key is None else _op_id.decode(msgspec.json.encode(key[:65]))
         except msgspec.ValidationError:
             message = "an Idempotency-Key has 8 to 64 letters, digits, '_', ':' or '-'"
             raise Invalid(message, field="Idempotency-Key") from None
+        if op_id:
+            bind_contextvars(op_id=op_id)
+        return op_id
 
     def reply(self, answer: Any, status: int = 200) -> None:
         """Send a struct (or anything that msgspec encodes) as JSON."""

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tornado.web import RequestHandler
-
 from domain.accounts import Limits, timestamp
 from domain.ports import Run
 from domain.services.demo import Sample
@@ -47,6 +45,10 @@ Check = Callable[[], Awaitable[str | None]]
 """A health check: None when all is well, else one line on what is wrong."""
 
 
+CountRequest = Callable[[str, str, int, float], None]
+"""`(method, route, status, seconds)` of a request that has been answered."""
+
+
 def utc_now() -> str:
     """The clock of the edge: ISO 8601, UTC, milliseconds."""
     return timestamp(datetime.now(UTC))
@@ -70,7 +72,8 @@ class Deps:
     """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo.
 
     `hub` None: no room socket (tests of REST alone); `assistant` None: it is off. `allowed_origins`:
-    origins besides the request's own host that may open a socket.
+    origins besides the request's own host that may open a socket. `checks`: all must pass to be ready;
+    `soft_checks`: they are only told.
     """
 
     run: Run
@@ -83,8 +86,9 @@ class Deps:
     allowed_origins: frozenset[str] = frozenset()
     sample: Sample | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
+    soft_checks: Mapping[str, Check] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     features: Features = field(default_factory=Features)
     trusted_proxies: Networks = TRUSTED_BY_DEFAULT
     clock: Callable[[], str] = utc_now
-    log_request: Callable[[RequestHandler], None] | None = None
+    count_request: CountRequest | None = None

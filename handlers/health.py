@@ -1,9 +1,15 @@
-"""Health for supervisors and load balancers: is the process alive, is it ready for traffic."""
+"""Health for supervisors and load balancers: is the process alive, is it ready for traffic.
+
+Two kinds of checks (`Deps.checks`, `Deps.soft_checks`): one of the first that fails makes the answer
+503; one of the second says `degraded` with 200, because sending people away would not help them. Each
+has two seconds. Served on the public port and on the operators' own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -17,15 +23,16 @@ log = logging.getLogger("tongyou.health")
 
 
 class Health(msgspec.Struct, frozen=True):
-    """`checks`: each one's name, and `ok` or what is wrong."""
+    """`checks`: each one's name, and `ok` or what is wrong. `degraded`: it serves, but something that
+    it can do without for a while is away."""
 
-    status: Literal["ok", "failing"]
+    status: Literal["ok", "degraded", "failing"]
     checks: dict[str, str]
 
 
 class HealthHandler(BaseHandler):
     def answer(self, health: Health) -> None:
-        self.set_status(200 if health.status == "ok" else 503)
+        self.set_status(503 if health.status == "failing" else 200)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
         self.finish(msgspec.json.encode(health))
@@ -38,10 +45,17 @@ class LiveHandler(HealthHandler):
 
 class ReadyHandler(HealthHandler):
     async def get(self) -> None:
-        names = list(self.deps.checks)
-        results = await asyncio.gather(*(_ask(name, self.deps.checks[name]) for name in names))
-        failing = any(result != "ok" for result in results)
-        self.answer(Health("failing" if failing else "ok", dict(zip(names, results, strict=True))))
+        hard, soft = await asyncio.gather(_ask_all(self.deps.checks), _ask_all(self.deps.soft_checks))
+        if any(said != "ok" for said in hard.values()):
+            self.answer(Health("failing", hard | soft))
+        else:
+            degraded = any(said != "ok" for said in soft.values())
+            self.answer(Health("degraded" if degraded else "ok", hard | soft))
+
+
+async def _ask_all(checks: Mapping[str, Check]) -> dict[str, str]:
+    said = await asyncio.gather(*(_ask(name, check) for name, check in checks.items()))
+    return dict(zip(checks, said, strict=True))
 
 
 async def _ask(name: str, check: Check) -> str:

@@ -161,8 +161,8 @@ def _camel(path: str) -> str:
 class OpenApiHandler(BaseHandler):
     """The document never changes while the process runs: it is given encoded."""
 
-    def initialize(self, deps: Deps, encoded: bytes) -> None:  # type: ignore[override]
-        super().initialize(deps)
+    def initialize(self, deps: Deps, encoded: bytes, route: str) -> None:  # type: ignore[override]
+        super().initialize(deps, route)
         self.encoded = encoded
 
     async def get(self) -> None:

@@ -48,6 +48,8 @@ NOT_BUILT = """<!doctype html>
 class PageHandler(BaseHandler):
     """Every page of the SPA is the same file; the router in the browser does the rest."""
 
+    route = "page"
+
     async def get(self) -> None:
         _ = self.xsrf_token  # reading it sets the cookie
         self.send_index(200)
@@ -71,7 +73,10 @@ class NotFoundHandler(PageHandler):
     """Unknown paths: a browser gets the SPA (which says so, in the reader's language), with 404;
     everybody else the error envelope."""
 
+    route = "unknown"
+
     async def prepare(self) -> None:
+        super().prepare()
         wants_page = "text/html" in self.request.headers.get("Accept", "")
         if self.request.method != "GET" or not wants_page or self.request.path.startswith("/api/"):
             raise HTTPError(404)
@@ -85,6 +90,8 @@ class NotFoundHandler(PageHandler):
 
 class FileHandler(BaseHandler, StaticFileHandler):
     """A file of the build; `max_age` is how long it may be kept without asking."""
+
+    route = "file"
 
     def initialize(self, deps: Deps, path: str, max_age: int) -> None:  # type: ignore[override]
         BaseHandler.initialize(self, deps)

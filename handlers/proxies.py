@@ -1,17 +1,20 @@
 """Who really called, when a reverse proxy stands in between.
 
-Owns the reading of X-Forwarded-For and X-Forwarded-Proto, which count only when the peer is a
-trusted proxy (by default: loopback and private addresses, where a proxy normally lives). The HTTP
-server must be made with `xheaders=False`, so that `request.remote_ip` is the peer.
+Owns the reading of X-Forwarded-For, X-Forwarded-Proto and X-Request-ID, which count only when the
+peer is a trusted proxy (by default: loopback and private addresses, where a proxy normally lives).
+The HTTP server must be made with `xheaders=False`, so that `request.remote_ip` is the peer.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from tornado.httputil import HTTPServerRequest
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -62,6 +65,14 @@ def client_address(request: HTTPServerRequest, trusted: Networks) -> str:
         if not is_trusted(hop, trusted):
             break
     return address
+
+
+def request_id(request: HTTPServerRequest, trusted: Networks) -> str:
+    """The id that a trusted proxy gave the request, if it is well-formed; else a new one."""
+    given = request.headers.get("X-Request-ID", "")
+    if _REQUEST_ID.fullmatch(given) and is_trusted(request.remote_ip or "", trusted):
+        return given
+    return secrets.token_hex(8)
 
 
 def throttle_address(request: HTTPServerRequest, trusted: Networks) -> str:

@@ -8,11 +8,14 @@ by `handlers.make_application` through `rules(deps)`.
 from __future__ import annotations
 
 import logging
+import secrets
 import struct
 from collections.abc import Awaitable
+from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
+from structlog.contextvars import bind_contextvars
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, _WebSocketParams
@@ -20,7 +23,7 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProt
 from domain.commands import Actor
 from domain.errors import DomainError
 from handlers.deps import Deps
-from handlers.proxies import is_trusted, throttle_address
+from handlers.proxies import is_trusted, request_id, throttle_address
 from handlers.sessions import COOKIE
 from realtime.close_codes import BAD_FRAME, HEARTBEAT_LOST, NORMAL
 from realtime.connection import Connection
@@ -136,15 +139,21 @@ class RoomSocket(WebSocketHandler):
 
     ping_interval = PING_INTERVAL
     ping_timeout = PING_TIMEOUT
+    route = PATH
 
     def initialize(self, deps: Deps) -> None:
         assert deps.hub is not None
+        self.request_id = request_id(self.request, deps.trusted_proxies)
+        self.set_header("X-Request-ID", self.request_id)
+        self.ids = {"request_id": self.request_id, "connection_id": secrets.token_hex(6)}
         self.deps = deps
         self.hub = deps.hub
         self.session: Session | None = None
         self.actor = Actor(None)
 
     async def prepare(self) -> None:
+        # This context is the connection's for as long as it lives: frames are read in it.
+        bind_contextvars(**self.ids)
         if not self.check_origin(""):
             log.info("socket from origin %r refused", self.request.headers.get("Origin"))
             self.set_status(403)
@@ -160,6 +169,8 @@ class RoomSocket(WebSocketHandler):
         else:
             if signed_in is not None:
                 self.actor = signed_in.actor
+                self.ids["user_id"] = self.actor.user_id or ""
+                bind_contextvars(user_id=self.actor.user_id)
 
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, self.deps)
@@ -190,8 +201,10 @@ class RoomSocket(WebSocketHandler):
         address = throttle_address(self.request, self.deps.trusted_proxies)
         refused = self.hub.admit(self.actor.user_id, address)
         if refused is None:
+            log.info("socket opened")
             self.session = self.hub.session(transport, self.actor, address)
         else:
+            log.info("socket refused", extra={"code": refused.code})
             message = "this process takes no more connections of yours now"
             error = Error("connections", message)
             Connection(transport).close(refused, self.hub.retry_after_ms(), error)
@@ -215,8 +228,25 @@ class RoomSocket(WebSocketHandler):
             self.session.close(HEARTBEAT_LOST)
 
     def on_close(self) -> None:
-        if self.session is not None:
-            self.session.left()
+        if self.session is None:
+            return
+        session, connection = self.session, self.session.connection
+        code = connection.closed.code if connection.closed is not None else self.close_code
+        # Called from outside of the connection's context, so its ids are given here.
+        where = {} if session.trip_id is None else {"trip_id": session.trip_id}
+        seconds = round(self.request.request_time(), 1)
+        log.info("socket closed", extra=self.ids | where | {"code": code, "seconds": seconds})
+        session.left()
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """A fault of ours. Tornado's own line would show the request."""
+        exc_info = None if typ is None or value is None else (typ, value, tb)
+        log.error("a socket failed", exc_info=exc_info, extra=self.ids)
 
 
 def rules(deps: Deps) -> list[Any]:

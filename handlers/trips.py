@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
+from structlog.contextvars import bind_contextvars
 
 from domain.accounts import Count, new_id
 from domain.commands import Applied, ApplyOperation, OpenRoom
@@ -215,6 +216,7 @@ class OperationsHandler(ApiHandler):
     async def post(self, trip_id: str) -> None:
         actor = self.actor
         body = self.read_body(_RawOperationBody)
+        bind_contextvars(op_id=body.op_id)
         try:
             op = decode_operation(body.op)
         except msgspec.ValidationError as error:

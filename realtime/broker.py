@@ -24,6 +24,10 @@ class Broker(Protocol):
     def up(self) -> bool:
         """Messages of other processes are arriving, as far as can be known."""
 
+    @property
+    def dropped(self) -> int:
+        """Messages that were not published, because the bus was down or the queue full."""
+
     def listen(self, on_message: OnMessage, on_gap: OnGap) -> None:
         """Set the callbacks, once, before `start`."""
 

@@ -46,6 +46,7 @@ class MemoryBroker:
     def __init__(self, bus: MemoryBus | None = None) -> None:
         self._bus = bus if bus is not None else MemoryBus()
         self.channels: set[str] = set()
+        self.dropped = 0
         self._on_message: OnMessage | None = None
         self._on_gap: OnGap | None = None
 

@@ -67,6 +67,11 @@ class Connection:
         self.dropped = 0
 
     @property
+    def buffered(self) -> int:
+        """Bytes that wait to be sent."""
+        return 0 if self.gone else self._transport.buffered
+
+    @property
     def open(self) -> bool:
         return self.closed is None and not self.gone
 

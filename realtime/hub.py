@@ -150,12 +150,19 @@ class Hub:
             "submits_in_flight": len(self.submits),
             "tasks": len(self._tasks),
             "bus_up": int(self.bus_up),
+            "bus_dropped": self._broker.dropped,
         }
 
     # --- connections ------------------------------------------------------------------------
 
     def admit(self, user_id: str | None, address: str) -> CloseCode | None:
         """Whether one more connection of this person may come; the reason if not."""
+        refused = self._refusal(user_id, address)
+        if refused is not None:
+            self.stats.refused[refused.code] += 1
+        return refused
+
+    def _refusal(self, user_id: str | None, address: str) -> CloseCode | None:
         if self.draining:
             return close_codes.RESTART
         if len(self.sessions) >= self.limits.connections:
@@ -168,6 +175,7 @@ class Hub:
         session = Session(self, Connection(transport), actor)
         session.address = address
         self.sessions.add(session)
+        self.stats.opened += 1
         self.emptied.clear()
         key = _key(actor.user_id, address)
         self._counts[key] = self._counts.get(key, 0) + 1
@@ -180,6 +188,8 @@ class Hub:
         self.sessions.discard(session)
         if not self.sessions:
             self.emptied.set()
+        closed = session.connection.closed
+        self.stats.closed[0 if closed is None else closed.code] += 1
         self.stats.cut += session.connection.cut
         key = _key(session.actor.user_id, session.address)
         self._counts[key] -= 1

@@ -88,6 +88,13 @@ class RedisPresenceStore:
             for room, flat in zip(rooms, answers, strict=True)
         }
 
+    async def ping(self) -> bool:
+        """Redis answers."""
+        try:
+            return bool(await self._redis.ping())
+        except (RedisError, OSError):
+            return False
+
     async def aclose(self) -> None:
         await self._redis.aclose()
 

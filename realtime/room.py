@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from domain.commands import RoomState
+from domain.distribution import Distribution
 from domain.entities import AccessRole
 from domain.events import redact
 from realtime import protocol
@@ -28,6 +30,7 @@ from realtime.connection import frame_text
 if TYPE_CHECKING:
     from realtime.session import Session
 
+FAN_OUT_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25)
 RING = 256
 MAX_HELD = 256
 RESYNC_SPREAD_MS = 1000
@@ -91,6 +94,23 @@ class Stats:
     """Reads of the log that closed a gap."""
     resyncs: int = 0
     """Rooms whose sessions were sent away because the epoch or the log had changed."""
+    opened: int = 0
+    """Connections that were let in."""
+    closed: Counter[int] = field(default_factory=Counter)
+    """Connections that ended, by the code that this side closed with; 0: the peer left."""
+    refused: Counter[int] = field(default_factory=Counter)
+    """Connections that were not let in, by close code."""
+    joins: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(("first", "recovered", "snapshot"), 0))
+    )
+    """Answered joins: without `since`; with it, and nothing was lost; with it, but a snapshot came."""
+    refused_submits: Counter[str] = field(default_factory=Counter)
+    """Operations rejected before any transaction, by error code."""
+    fan_out: Distribution = field(default_factory=lambda: Distribution(FAN_OUT_SECONDS))
+    """Seconds that handing one turn's frames to all sessions of a room took."""
+
+    def count_join(self, resuming: bool, recovered: bool) -> None:
+        self.joins["first" if not resuming else "recovered" if recovered else "snapshot"] += 1
 
 
 class Room:
@@ -335,7 +355,9 @@ class Room:
             frames, self._durable = self._durable, []
             talk, self._talk = self._talk, {}
             self.sent_at = asyncio.get_running_loop().time()
+            started = perf_counter()
             self._write(frames, talk)
+            self._stats.fan_out.observe(perf_counter() - started)
         if self._people:
             people, self._people = self._people, []
             named, self._named = self._named, set()

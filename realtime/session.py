@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from structlog.contextvars import bind_contextvars
 
 from domain.commands import Actor, ApplyOperation, OpenRoom, RoomState
 from domain.entities import AccessRole
@@ -66,6 +67,8 @@ class Session:
         self.connection = connection
         self.actor = actor
         self.room: Room | None = None
+        self.trip_id: str | None = None
+        """The room that it joined or tried to, also when it has left."""
         self.role: AccessRole = "spectator"
         self.sid = ""
         self.client = ""
@@ -80,6 +83,11 @@ class Session:
         self._attached = False
         self._shown = False
         self._marks = ReadMarks(hub, self)
+
+    @property
+    def joined(self) -> bool:
+        """Its join has been answered, and it has not left."""
+        return self._attached
 
     @property
     def is_member(self) -> bool:
@@ -195,6 +203,8 @@ class Session:
         if self.room is not None and (message.room, message.client) != (self.room.id, self.client):
             self.bad_frame("a socket serves one room")
             return
+        bind_contextvars(trip_id=message.room)  # frames are handled in the connection's context
+        self.trip_id = message.room
         self.client = message.client
         self.sid = f"{self.actor.user_id or ''}.{message.client}"
         if self.room is not None:
@@ -225,6 +235,7 @@ class Session:
             if room.attach(self, state, frame_text(self._joined(room, state))):
                 self._attached = self.room is not None
                 self.missed.clear()
+                self._hub.stats.count_join(message.since is not None, state.recovered)
                 return
         self.refuse(close_codes.BUSY, "busy", "the room moves too fast, come back", BUSY_RETRY_MS)
 
@@ -255,15 +266,15 @@ class Session:
 
     async def _submit(self, room: Room, message: protocol.Submit) -> None:
         if self._hub.draining:
-            self._reject(message.op_id, "unavailable", "this server restarts", retryable=True)
+            self._refuse_submit(message.op_id, "unavailable", "this server restarts", retryable=True)
             return
         if self.actor.user_id is None:
-            self._reject(message.op_id, "forbidden", "sign in and join the trip to change it")
+            self._refuse_submit(message.op_id, "forbidden", "sign in and join the trip to change it")
             return
         try:
             op = decode_operation(message.op)
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-            self._reject(message.op_id, "invalid", str(error)[:300])
+            self._refuse_submit(message.op_id, "invalid", str(error)[:300])
             return
         command = ApplyOperation(room.id, message.op_id, self.actor, op, message.base, self._hub.clock())
         # Reading pauses while too many are in flight, so the wait is the sender's alone.
@@ -271,6 +282,7 @@ class Session:
         self._hub.submit(self._apply(command))
 
     async def _apply(self, command: ApplyOperation) -> None:
+        bind_contextvars(op_id=command.op_id)  # in this task's own context
         try:
             applied = await self._hub.run(apply_operation, command)
             if applied.repeated:
@@ -292,6 +304,11 @@ class Session:
         details: dict[str, Any] | None = None,
     ) -> None:
         self.reply(protocol.Rejected(op_id, code, message, retryable, details or {}))
+
+    def _refuse_submit(self, op_id: str, code: str, message: str, retryable: bool = False) -> None:
+        """An operation that is rejected here: no transaction ever hears of it."""
+        self._hub.stats.refused_submits[code] += 1
+        self._reject(op_id, code, message, retryable)
 
     # --- authority --------------------------------------------------------------------------
 

@@ -37,6 +37,13 @@ def make_engine(url: str, pool_size: int = 8) -> Engine:
     raise ValueError(f"DATABASE_URL: {backend} is not supported, use sqlite:/// or mysql+pymysql://")
 
 
+def pool_counts(engine: Engine) -> tuple[int, int]:
+    """(connections at most, connections in use) of the pool."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.size(), pool.checkedout()
+
+
 def _pool(pool_size: int) -> dict[str, Any]:
     return {
         "poolclass": QueuePool,

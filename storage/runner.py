@@ -14,14 +14,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, TypeVar
 
+from structlog.contextvars import bind_contextvars
+
 from domain.commands import ReadEvents, RoomCommand
+from domain.distribution import Distribution
 from domain.errors import DomainError, Unavailable
 from domain.events import Committed
 from domain.ports import UnitOfWork
@@ -61,9 +65,22 @@ class Job:
         found = getattr(self.command, "op_id", None)
         return found if isinstance(found, str) else None
 
+    @property
+    def outcome(self) -> tuple[str, str]:
+        """For `Gauges.operations`."""
+        if self.error is None:
+            return ("repeated" if getattr(self.result, "repeated", False) else "applied", "")
+        if isinstance(self.error, DomainError):
+            return ("rejected", self.error.code)
+        return ("failed", "internal")
+
     def perform(self, unit: Unit) -> None:
         self.result, self.error = None, None
         self.result = self.context.run(self.service, self.command, unit)
+
+    def log(self, level: int, message: str, *arguments: Any, error: BaseException | None = None) -> None:
+        """A line with the ids of whoever sent the command. In this or any other thread."""
+        self.context.run(log.log, level, message, *arguments, exc_info=error)
 
     def answer(self) -> None:
         if self.done.done():
@@ -101,6 +118,16 @@ class Gauges:
     retries: int = 0
     refused: int = 0
     events: int = 0
+    operations: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Commands with an `op_id`, through whatever door, by what became of them: `applied`, `repeated`,
+    `rejected` or `failed`, and the code of the error."""
+    group_sizes: Distribution = field(default_factory=lambda: Distribution((1, 2, 4, 8, 16, 24, GROUP)))
+    """Commands of each writing transaction of a lane."""
+    waits: Distribution = field(default_factory=Distribution)
+    """Seconds from the loop to a thread."""
+    writes: Distribution = field(default_factory=Distribution)
+    reads: Distribution = field(default_factory=Distribution)
+    """Seconds of a transaction in its thread, commit included."""
 
 
 class _Failed(Exception):
@@ -142,12 +169,12 @@ class Runner:
 
     async def __call__(self, service: Callable[[C, UnitOfWork], R], command: C) -> R:
         """See `domain.ports.Run`. Raises `Unavailable` when too much is waiting already."""
-        if self._draining:
-            raise self._refusal("the server is restarting")
-        if self.gauges.queued >= self._queue_limit:
-            raise self._refusal("the server is busy")
         done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         job = Job(service, command, copy_context(), done)
+        if self._draining:
+            raise self._refusal(job, "the server is restarting")
+        if self.gauges.queued >= self._queue_limit:
+            raise self._refusal(job, "the server is busy")
         if isinstance(command, RoomCommand) and not isinstance(command, ReadEvents):
             self._enter(command.trip_id, job)
         else:
@@ -162,9 +189,15 @@ class Runner:
             await asyncio.wait(self._tasks, timeout=deadline)
         return not self._tasks
 
-    def _refusal(self, why: str) -> Unavailable:
+    def _refusal(self, job: Job, why: str) -> Unavailable:
         self.gauges.refused += 1
-        return Unavailable(f"{why}, try again")
+        job.error = refusal = Unavailable(f"{why}, try again")
+        self._count(job)
+        return refusal
+
+    def _count(self, job: Job) -> None:
+        if job.op_id is not None:
+            self.gauges.operations[job.outcome] += 1
 
     def _spawn(self, work: Any) -> None:
         # A context of its own: a lane outlives the request that opened it.
@@ -177,7 +210,7 @@ class Runner:
     def _enter(self, trip_id: str, job: Job) -> None:
         lane = self._lanes.get(trip_id)
         if lane is not None and len(lane) >= self._lane_limit:
-            raise self._refusal("this trip is busy")
+            raise self._refusal(job, "this trip is busy")
         opened = lane is None
         if lane is None:
             lane = self._lanes[trip_id] = Lane()
@@ -186,6 +219,7 @@ class Runner:
             self._spawn(self._serve(trip_id, lane))
 
     async def _serve(self, trip_id: str, lane: Lane) -> None:
+        bind_contextvars(trip_id=trip_id)  # in this lane's own context
         while lane:
             for waiting, writing in ((lane.writes, True), (lane.reads, False)):
                 group = [waiting.popleft() for _ in range(min(len(waiting), GROUP))]
@@ -193,6 +227,8 @@ class Runner:
                     self.gauges.groups += 1
                     self.gauges.grouped += len(group)
                     self.gauges.largest_group = max(self.gauges.largest_group, len(group))
+                    if writing:
+                        self.gauges.group_sizes.observe(len(group))
                     await self._finish(group, writing, in_lane=True)
         del self._lanes[trip_id]  # nothing was awaited since the lane was seen empty
 
@@ -209,6 +245,7 @@ class Runner:
             for job in group:
                 job.error = error
         for job in group:
+            self._count(job)
             job.answer()
         self.gauges.queued -= len(group)
 
@@ -242,7 +279,8 @@ class Runner:
                     self._give_up(group, fault, failed.cause)
                     return []
                 self.gauges.retries += 1
-                log.warning("transaction failed (%s), attempt %d: %s", fault.value, attempt, failed.cause)
+                said = "transaction of %d commands failed (%s), attempt %d: %s"
+                group[0].log(logging.WARNING, said, len(group), fault.value, attempt, failed.cause)
             await asyncio.sleep(PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))
 
     async def _singly(
@@ -250,7 +288,7 @@ class Runner:
     ) -> list[Recorded]:
         """Find the command that the database refuses, so that it does not fail its neighbours."""
         if len(group) == 1:
-            log.error("a command failed: %s", cause, exc_info=cause)
+            group[0].log(logging.ERROR, "a command failed: %s", cause, error=cause)
             group[0].error = cause
             return []
         recorded: list[Recorded] = []
@@ -259,22 +297,34 @@ class Runner:
         return recorded
 
     def _give_up(self, group: list[Job], fault: Fault, cause: Exception) -> None:
-        log.error("giving up on %d commands (%s): %s", len(group), fault.value, cause)
         for job in group:
+            job.log(logging.ERROR, "giving up on a command (%s): %s", fault.value, cause)
             job.result, job.error = None, Unavailable("the database did not answer in time, try again")
 
     async def _in_thread(
         self, group: list[Job], writing: bool, in_lane: bool, doubtful: Sequence[Recorded]
     ) -> list[Recorded]:
-        loop = asyncio.get_running_loop()
-        self.gauges.in_flight += 1
-        self.gauges.transactions += 1
+        loop, gauges = asyncio.get_running_loop(), self.gauges
+        gauges.in_flight += 1
+        gauges.transactions += 1
+        asked = perf_counter()
+        ran: list[float] = []
+        """When it began and ended in the thread; looked at here, for one thread must observe."""
+
+        def work() -> list[Recorded]:
+            ran.append(perf_counter())
+            try:
+                return self._transact(group, writing, in_lane, doubtful)
+            finally:
+                ran.append(perf_counter())
+
         try:
-            return await loop.run_in_executor(
-                self._executor, self._transact, group, writing, in_lane, doubtful
-            )
+            return await loop.run_in_executor(self._executor, work)
         finally:
-            self.gauges.in_flight -= 1
+            gauges.in_flight -= 1
+            if len(ran) == 2:
+                gauges.waits.observe(ran[0] - asked)
+                (gauges.writes if writing else gauges.reads).observe(ran[1] - ran[0])
 
     # --- in the thread ----------------------------------------------------------------------
 
@@ -310,7 +360,7 @@ def _perform(job: Job, unit: Unit, in_lane: bool) -> bool:
         if fault_of(error) is not None:
             raise
         if not isinstance(error, DomainError):
-            log.exception("%s failed", getattr(job.service, "__name__", job.service))
+            job.log(logging.ERROR, "%s failed", getattr(job.service, "__name__", job.service), error=error)
         job.error = error
         if in_lane:
             unit.drop(broken=not isinstance(error, DomainError))

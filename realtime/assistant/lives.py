@@ -15,6 +15,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from structlog.contextvars import bind_contextvars
+
 from domain.answers import FinishAnswer, FinishTurn, Outcome, ReadRun
 from domain.errors import DomainError
 from domain.ports import Run
@@ -140,6 +142,7 @@ class Lives:
         return live
 
     async def _serve(self, live: Live) -> None:
+        bind_contextvars(answer_id=live.job.answer_id)  # in this task's own context
         try:
             async with self._in_room(live.job.trip_id):
                 outcome = await self._outcome(live)
