@@ -7,9 +7,13 @@ by `handlers.make_application` through `rules(deps)`.
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import binascii
+import contextlib
 import logging
 import secrets
-import struct
+import socket
 from collections.abc import Awaitable
 from types import TracebackType
 from typing import Any
@@ -25,7 +29,7 @@ from domain.errors import DomainError
 from handlers.deps import Deps
 from handlers.proxies import is_trusted, request_id, throttle_address
 from handlers.sessions import COOKIE
-from realtime.close_codes import BAD_FRAME, HEARTBEAT_LOST, NORMAL
+from realtime.close_codes import HEARTBEAT_LOST, NORMAL, NOT_UTF8, PROTOCOL_ERROR, TOO_BIG, CloseCode
 from realtime.connection import Connection
 from realtime.protocol import MAX_FRAME_BYTES, Error
 from realtime.session import Session
@@ -33,8 +37,7 @@ from realtime.session import Session
 PATH = r"/api/socket"
 PING_INTERVAL = 25.0
 PING_TIMEOUT = 10.0
-ABRUPT_LIMIT = 4 * MAX_FRAME_BYTES
-"""Up to here a frame that is too big is read and answered; beyond, the connection just ends."""
+CHUNK = 64 * 1024
 log = logging.getLogger("tongyou.socket")
 
 
@@ -53,6 +56,14 @@ def origin_allowed(request: HTTPServerRequest, deps: Deps) -> bool:
         return False
     same_host = parts.scheme in ("http", "https") and parts.netloc in {h.strip().lower() for h in hosts if h}
     return same_host or origin in deps.allowed_origins
+
+
+def _is_key(text: str) -> bool:
+    """Section 4.2.1."""
+    try:
+        return len(base64.b64decode(text, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
 
 
 class StreamTransport:
@@ -97,12 +108,21 @@ class StreamTransport:
         self._stream.close()
 
 
+class _Violation(Exception):
+    """The peer broke RFC 6455 (or our limit); the connection fails with `code`."""
+
+    def __init__(self, code: CloseCode, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
 class RoomProtocol(WebSocketProtocol13):
-    """Tornado's protocol, but a peer's close code is never echoed, text that is not UTF-8 is
-    answered, and a lost heartbeat has its own code. Tornado is pinned, because two of these are
-    reached through its internals."""
+    """Tornado's protocol, as strict as RFC 6455 asks. Tornado takes frames without a mask, ends most
+    violations without a word, echoes whatever close code comes, and counts no control frames; a lost
+    heartbeat has its own code here. Tornado is pinned, because this is reached through its internals."""
 
     handler: RoomSocket
+    _at_head = False
 
     def finish(self, code: int, reason: str) -> None:
         """Send our close frame and wait a few seconds for the peer's."""
@@ -110,28 +130,90 @@ class RoomProtocol(WebSocketProtocol13):
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         if self.client_terminated:
-            own = BAD_FRAME if self._peer_code_is_bad() else NORMAL
-            super().close(own.code, own.reason)
+            super().close(NORMAL.code, NORMAL.reason)
+        elif code == TOO_BIG.code:
+            raise _Violation(TOO_BIG, f"a message holds at most {MAX_FRAME_BYTES} bytes")
         elif code is None:
             self.handler.heartbeat_lost()
         else:
             super().close(code, reason)
 
-    def _peer_code_is_bad(self) -> bool:
-        code = self.close_code
-        return code is not None and not (1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999)
+    async def _receive_frame(self) -> None:
+        self._at_head = True
+        try:
+            await super()._receive_frame()
+        except _Violation as found:
+            self.handler.failed(found.code, str(found))
+            await self._ignore_the_rest()
+
+    async def _read_bytes(self, n: int) -> bytes:
+        data = await super()._read_bytes(n)
+        if self._at_head:
+            self._at_head = False
+            self._judge(*data)
+        return data
+
+    def _judge(self, first: int, second: int) -> None:
+        """The first two bytes of a frame (section 5.2), before anything of it is read."""
+        final, opcode = bool(first & self.FIN), first & self.OPCODE_MASK
+        control, continued = opcode >= 0x8, self._fragmented_message_buffer is not None
+        if first & self.RSV_MASK:
+            raise _Violation(PROTOCOL_ERROR, "no extension was agreed on")
+        if opcode not in (0x0, 0x1, 0x2, 0x8, 0x9, 0xA):
+            raise _Violation(PROTOCOL_ERROR, "this opcode is reserved")
+        if not second & 0x80:
+            raise _Violation(PROTOCOL_ERROR, "clients mask their frames")
+        if control and (not final or second & 0x7F > 125):
+            raise _Violation(PROTOCOL_ERROR, "control frames are whole and hold at most 125 bytes")
+        if not control and continued != (opcode == 0x0):
+            why = "a message was not finished" if continued else "there is nothing to continue"
+            raise _Violation(PROTOCOL_ERROR, why)
+        if opcode in (0x9, 0xA) or not final:
+            self.handler.count_frame()  # whole messages are counted by the session
 
     def _handle_message(self, opcode: int, data: bytes) -> Any:
-        if opcode == 0x1 and not self.client_terminated:
+        if self.client_terminated:
+            return None
+        if opcode == 0x1:
             try:
                 text = data.decode()
             except UnicodeDecodeError:
-                self.handler.not_text()
-                return None
+                raise _Violation(NOT_UTF8, "a text frame must be UTF-8") from None
             return self._run_callback(self.handler.on_message, text)
-        if opcode == 0x8 and len(data) == 1:
-            data = struct.pack("!H", 0)  # half a code is no code
+        if opcode == 0x8:
+            self._peer_closes(data)
+            return None
         return super()._handle_message(opcode, data)
+
+    def _peer_closes(self, data: bytes) -> None:
+        """The peer's close frame (section 5.5.1), answered with a code of our own."""
+        self.client_terminated = True
+        own = NORMAL
+        if data:
+            self.close_code = int.from_bytes(data[:2])
+            own = NORMAL if len(data) > 1 and _may_be_sent(self.close_code) else PROTOCOL_ERROR
+            try:
+                self.close_reason = data[2:].decode()
+            except UnicodeDecodeError:
+                own = NOT_UTF8
+        super().close(own.code, own.reason)
+
+    async def _ignore_the_rest(self) -> None:
+        """Behind a violation nothing can be understood. Closing at once would be a reset, on which the
+        peer may lose our close frame; so end our side only, and read until it ends, or until the timer of
+        the close handshake is up."""
+        await self.stream.write(b"")  # done when all before it is with the kernel
+        with contextlib.suppress(OSError):
+            self.stream.socket.shutdown(socket.SHUT_WR)
+        while True:
+            await self.stream.read_bytes(CHUNK, partial=True)
+            await asyncio.sleep(0)  # data that is there already would not yield
+
+
+def _may_be_sent(code: int) -> bool:
+    """Whether a close frame may carry this code: registered for that (section 7.4.1 and IANA's list), or
+    left to libraries and applications (7.4.2)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
 class RoomSocket(WebSocketHandler):
@@ -159,6 +241,10 @@ class RoomSocket(WebSocketHandler):
             self.set_status(403)
             self.finish("foreign origin")
             return
+        if not _is_key(self.request.headers.get("Sec-WebSocket-Key", "")):
+            self.set_status(400)
+            self.finish("Sec-WebSocket-Key must be 16 bytes in base64")
+            return
         try:
             # Not from the cache: a sign-in that ended elsewhere must not outlive its sockets.
             signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE), fresh=True)
@@ -180,7 +266,7 @@ class RoomSocket(WebSocketHandler):
 
     @property
     def max_message_size(self) -> int:
-        return ABRUPT_LIMIT
+        return MAX_FRAME_BYTES
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
@@ -217,10 +303,15 @@ class RoomSocket(WebSocketHandler):
             return None
         return self.session.receive(message)
 
-    def not_text(self) -> None:
-        """A text frame was not UTF-8."""
+    def failed(self, code: CloseCode, why: str) -> None:
+        """The peer does not speak WebSocket as it must."""
         if self.session is not None:
-            self.session.bad_frame("a text frame must be UTF-8")
+            self.session.refuse(code, "too_big" if code is TOO_BIG else "bad_frame", why)
+
+    def count_frame(self) -> None:
+        """A frame came that is no message: a control frame, or a fragment that is not the last."""
+        if self.session is not None:
+            self.session.count_frame()
 
     def heartbeat_lost(self) -> None:
         """A ping was not answered in time."""

@@ -1,7 +1,7 @@
 """Why a socket was closed: one table of codes, reasons, and whether the client may come back.
 
-Only codes of this table (and 1000/1001/1009) are ever sent; a peer's code is never echoed. 4000..4399: come
-back and resume. 4400..4999: don't, until something changed (RFC 6455 section 7.4.2 leaves
+Only codes of this table are ever sent; a peer's code is never echoed. 1000..1015 mean what RFC 6455 section
+7.4.1 says. 4000..4399: come back and resume. 4400..4999: don't, until something changed (section 7.4.2 leaves
 4000..4999 to applications).
 """
 
@@ -19,6 +19,8 @@ class CloseCode(NamedTuple):
 
 
 NORMAL = CloseCode(1000, "bye", False)
+PROTOCOL_ERROR = CloseCode(1002, "not WebSocket", False)
+NOT_UTF8 = CloseCode(1007, "not UTF-8", False)
 RESTART = CloseCode(1012, "restart", True)
 TOO_BIG = CloseCode(1009, "frame too big", False)
 SLOW = CloseCode(4000, "too slow, resume", True)
@@ -37,7 +39,7 @@ UPGRADE = CloseCode(4426, "protocol version", False)
 TABLE: dict[int, CloseCode] = {
     row.code: row
     for row in (
-        NORMAL, RESTART, TOO_BIG, SLOW, HEARTBEAT_LOST, RATE, BUSY, RESYNC, BAD_FRAME,
-        UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, GONE, TOO_MANY, UPGRADE,
+        NORMAL, PROTOCOL_ERROR, NOT_UTF8, TOO_BIG, RESTART, SLOW, HEARTBEAT_LOST, RATE, BUSY, RESYNC,
+        BAD_FRAME, UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, GONE, TOO_MANY, UPGRADE,
     )
 }  # fmt: skip

@@ -170,6 +170,10 @@ class Session:
                     return
         self.bad_frame(why)
 
+    def count_frame(self) -> None:
+        """A frame that is no message still is one of the budget."""
+        self._spend(1.0)
+
     def bad_frame(self, why: str) -> None:
         """The peer does not speak the protocol."""
         self.refuse(close_codes.BAD_FRAME, "bad_frame", why[:200])

@@ -790,8 +790,10 @@ export const DEFAULTS = {
 
 export const CLOSE = {
   NORMAL: 1000,
-  RESTART: 1012,
+  PROTOCOL_ERROR: 1002,
+  NOT_UTF8: 1007,
   TOO_BIG: 1009,
+  RESTART: 1012,
   SLOW: 4000,
   HEARTBEAT_LOST: 4001,
   RATE: 4002,
@@ -809,8 +811,10 @@ export const CLOSE = {
 /** Close codes: why, and whether the client may come back by itself. */
 export const CLOSE_CODES: Readonly<Record<number, { reason: string; resume: boolean }>> = {
   1000: { reason: 'bye', resume: false },
-  1012: { reason: 'restart', resume: true },
+  1002: { reason: 'not WebSocket', resume: false },
+  1007: { reason: 'not UTF-8', resume: false },
   1009: { reason: 'frame too big', resume: false },
+  1012: { reason: 'restart', resume: true },
   4000: { reason: 'too slow, resume', resume: true },
   4001: { reason: 'heartbeat lost, resume', resume: true },
   4002: { reason: 'too many frames, resume', resume: true },
