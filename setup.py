@@ -24,7 +24,10 @@ RUNTIME = [
     "Jinja2==3.1.6",
     "fractional-indexing==0.1.3",
     "email-validator==2.4.0",
-    "openai==3.54.0",
+    "openai[aiohttp]==3.54.0",
+    # Both come with it; pinned, since they read every word that a model says.
+    "aiohttp==3.14.5",
+    "httpx2==2.16.2",
 ]
 
 DEV = [

