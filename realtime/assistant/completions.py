@@ -15,6 +15,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
+from realtime.assistant.alarm import Alarm
+
 # A request
 
 
@@ -202,6 +204,7 @@ async def pieces(
     """
     clock = _Clock(timeouts or Timeouts())
     async with AsyncExitStack() as stack:
+        stack.callback(clock.close)
         yield await _begin(stack, completions, request, clock, attempts, sleep, rng)
 
 
@@ -238,14 +241,21 @@ async def _begin(
 
 
 class _Clock:
-    """When to stop waiting. Starts with the request."""
+    """When to stop waiting. Starts with the request; to be closed.
+
+    Does what `asyncio.timeout_at` around each wait would do, with one timer for the whole answer. Waits
+    in one task at a time.
+    """
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self._now = asyncio.get_running_loop().time
+        self._alarm = Alarm(self._ring)
+        self._now = self._alarm.now
         self._silence = timeouts.silence
         started = self._now()
         self._first_by = started + timeouts.first
         self._end_by = started + timeouts.total
+        self._waiting: asyncio.Task[Any] | None = None
+        self._rang = False
         self.heard = False
 
     def left(self) -> float:
@@ -255,23 +265,44 @@ class _Clock:
     async def wait_for(self, work: Awaitable[_T]) -> _T:
         """The result of `work`, or UpstreamError when it takes too long. A result counts as a sign of life
         only when `heard` is set."""
-        until = self._now() + self._silence if self.heard else self._first_by
+        until = min(self._now() + self._silence if self.heard else self._first_by, self._end_by)
+        self._alarm.set(until)
+        self._waiting = task = asyncio.current_task()
+        assert task is not None
+        cancelled = task.cancelling()
         try:
-            async with asyncio.timeout_at(min(until, self._end_by)) as limit:
-                return await work
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            return await work
+        except asyncio.CancelledError:
+            # Somebody else may have cancelled us as well; that counts more.
+            if self._rang and task.cancelling() - 1 <= cancelled:
+                raise self._too_late(until) from None
+            raise
+        finally:
+            self._waiting = None
+            if self._rang:
+                self._rang = False
+                task.uncancel()
+
+    def _ring(self) -> None:
+        if self._waiting is not None:
+            self._rang = True
+            self._waiting.cancel()
+
+    def _too_late(self, until: float) -> UpstreamError:
         if self._end_by <= until:
-            raise UpstreamError("ai_timeout_total", "the answer took too long")
+            return UpstreamError("ai_timeout_total", "the answer took too long")
         if self.heard:
-            raise UpstreamError("ai_silent", "the model stopped in the middle of its answer")
-        raise UpstreamError("ai_timeout_first", "the model did not begin to answer in time")
+            return UpstreamError("ai_silent", "the model stopped in the middle of its answer")
+        return UpstreamError("ai_timeout_first", "the model did not begin to answer in time")
 
     def check_total(self) -> None:
         """For a stream that never has to wait, and so is never interrupted."""
         if self._now() >= self._end_by:
             raise UpstreamError("ai_timeout_total", "the answer took too long")
+
+    def close(self) -> None:
+        """Nothing is waited for any more."""
+        self._alarm.cancel()
 
 
 class _Answer:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from domain.answers import FINAL
 from domain.talk import AnswerStatus
+from realtime.assistant.alarm import Alarm
 from realtime.protocol import AnswerEnded, Stream
 
 
@@ -213,7 +214,7 @@ class Reader:
         self.changed.set()
         self._gone = False
         self._told: tuple[AnswerStatus, int] | None = None
-        self._alarm = _Alarm(self.changed.set)
+        self._alarm = Alarm(self.changed.set)
         growing.readers.add(self)
 
     async def next(self, within: float) -> Stream | AnswerEnded | None:
@@ -259,37 +260,3 @@ class Reader:
         self._alarm.cancel()
         self.growing.readers.discard(self)
         self.changed.set()
-
-
-class _Alarm:
-    """Rings at a time that is put off again and again: cheaper than a time-out for every piece, since
-    a timer that is early just starts anew."""
-
-    __slots__ = ("_at", "_loop", "_ring", "_timer", "now")
-
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._ring = ring
-        self._at = 0.0
-        self._timer: asyncio.TimerHandle | None = None
-        self.now = self._loop.time
-
-    def set(self, at: float) -> None:
-        """Ring at this time, and no more at any that was set before."""
-        self._at = at
-        if self._timer is not None and self._timer.when() > at:
-            self.cancel()
-        if self._timer is None:
-            self._timer = self._loop.call_at(at, self._due)
-
-    def _due(self) -> None:
-        self._timer = None
-        if self.now() < self._at:
-            self.set(self._at)
-        else:
-            self._ring()
-
-    def cancel(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
