@@ -16,8 +16,9 @@ from domain.errors import Unavailable
 from realtime.assistant.streams import Growing, Reader
 from realtime.protocol import AnswerEnded, Stream
 
-Look = Callable[[], Awaitable[RunState]]
-"""Reads the stored answer for this reader. Raises `DomainError` when they may not read it."""
+Look = Callable[[], Awaitable[RunState | None]]
+"""Reads the stored answer for this reader; None: there is nothing to learn from it. Raises `DomainError`
+when they may not read it (any more)."""
 
 
 def ended(state: RunState) -> AnswerEnded:
@@ -91,6 +92,8 @@ class Following:
             return
         finally:
             self._plan()
+        if state is None:
+            return
         self._growing.catch_up(state.status, state.text, state.reasoning)
         if state.final:
             self._growing.end(ended(state))

@@ -34,6 +34,7 @@ from realtime.assistant.answering import Budgets, Job, Maker
 from realtime.assistant.completions import Completions, Timeouts
 from realtime.assistant.keeping import Keeper
 from realtime.assistant.lives import RESTART, AssistantTimes, Lives
+from realtime.assistant.pace import Pace
 from realtime.assistant.queueing import Bounds, Queue
 from realtime.assistant.reading import Following, ended
 from realtime.assistant.streams import Growing
@@ -71,6 +72,7 @@ class Assistant:
         timeouts: Timeouts | None = None,
         times: AssistantTimes | None = None,
         clock: Callable[[], str] | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.times = times or AssistantTimes()
         self.draining = False
@@ -82,6 +84,7 @@ class Assistant:
         self._followings: set[Following] = set()
         self._one_left = asyncio.Event()
         self._tasks = Tasks()
+        self._pace = pace or Pace()
         maker = None
         if completions is not None:
             maker = Maker(run, completions, budgets or Budgets(), timeouts or Timeouts(), self._clock)
@@ -104,6 +107,7 @@ class Assistant:
         self._tasks.supervise("answers: readers", self._keep_attending)
         if self._completions is not None:
             self._tasks.supervise("search index", self.keeper.keep_indexing)
+            self._tasks.supervise("answers: pace", self._pace.keep)
 
     async def _keep_attending(self) -> None:
         while True:
@@ -261,9 +265,12 @@ class Assistant:
         """Read an answer from these offsets on, wherever it is made. `allowed` is asked at every
         look and raises when the reader's sign-in has ended. To be closed by the caller."""
 
-        async def look() -> RunState:
+        async def look() -> RunState | None:
             if allowed is not None:
                 await allowed()
+            if live is not None and trip_id is None and live.growing.ended is None:
+                # Whose conversation it is never changes, and what is made here is known here first.
+                return None
             return await self._look(actor, answer_id, trip_id)
 
         def left(following: Following) -> None:
