@@ -21,9 +21,11 @@ LOOK = 0.25
 """Seconds between two measurements."""
 LATE = 0.03
 """Seconds by which the loop is late when the pause grows."""
-BUSY, IDLE = 0.7, 0.55
-"""Of one core: above the first the pause grows, below the second it shrinks. Python's lock makes one
-core all there is."""
+AIM = 0.62
+"""How much of one core the process may use; Python's lock makes one core all there is. What streams cost
+falls as the pause grows, so the pause is changed in proportion."""
+GROWTH, STEPS = 1.25, (0.5, 1.5)
+"""How much it grows at least when the loop is late; how much it changes at most."""
 
 
 class Pace:
@@ -52,7 +54,8 @@ class Pace:
 
     def measured(self, late: float, busy: float) -> None:
         """The loop came back so many seconds late, and so much of a core was used."""
-        if late > LATE or busy > BUSY:
-            self.pause = min(LONGEST, self.pause * 1.25)
-        elif busy < IDLE:
-            self.pause = max(SHORTEST, self.pause * 0.9)
+        least, most = STEPS
+        change = max(least, min(busy / AIM, most))
+        if late > LATE:
+            change = max(change, GROWTH)
+        self.pause = max(SHORTEST, min(self.pause * change, LONGEST))

@@ -44,6 +44,7 @@ def _environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
+        auto_reload=False,  # else every prompt asks the disk for the age of its files
         autoescape=False,  # the result is a prompt; what people wrote goes through `quoted`
         trim_blocks=True,
         lstrip_blocks=True,
