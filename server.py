@@ -91,7 +91,7 @@ class Settings:
     ai_total_seconds: int = 300
     ai_max_tokens: int = 4096
     ai_context_tokens: int = 16_000
-    ai_streams: int = 100
+    ai_streams: int = 500
     ai_streams_per_user: int = 2
     ai_streams_per_trip: int = 2
     drain_seconds: int = 20

@@ -21,7 +21,7 @@ class Bounds:
     """Answers made at once: in this process, for one user, in one trip. `waiting`: at most so many
     in the queue."""
 
-    streams: int = 100
+    streams: int = 500
     of_user: int = 2
     of_trip: int = 2
     waiting: int = 2_000

@@ -294,3 +294,29 @@ async def test_an_answer_that_failed_is_over() -> None:
         with pytest.raises(UpstreamError):
             await anext(answer)
         assert [piece async for piece in answer] == []
+
+
+async def test_a_time_out_leaves_nothing_of_its_cancellation_behind() -> None:
+    with pytest.raises(UpstreamError, match="ai_timeout_first"):
+        async with pieces(Scripted([HANG]), REQUEST, Timeouts(first=0.01), attempts=1):
+            pass
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_who_is_cancelled_while_the_time_runs_out_is_cancelled() -> None:
+    model = Scripted([HANG])
+
+    async def reading() -> None:
+        async with pieces(model, REQUEST, Timeouts(first=0.05), attempts=1):
+            pass
+
+    task = asyncio.ensure_future(reading())
+    await model.hanging.wait()
+    asyncio.get_running_loop().call_later(0.05, task.cancel)
+    task.cancel()  # twice: the time-out must not swallow either
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert model.closed == 1
