@@ -385,6 +385,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("Settings and schema are right.")
         else:
             run_loop(Server(settings, lines.counts).serve())
+    except (SettingsError, SchemaError, listening.ListenError) as error:
         print(f"tongyou: {error}", file=sys.stderr)
         return 2
     return 0
