@@ -79,13 +79,12 @@ rolling-restart: ## restart the processes of `make serve` one after the other; n
 	@touch .venv/.installed $@
 
 .venv/.installed-load: setup.py | .venv/bin/python
-	@echo "Installing Python packages for load tests ..."
+	@echo "Installing Python packages for load tests (about 10 s) ..."
 	@$(PIP) -e '.[load]'
 	@touch .venv/.installed $@
 
 install: .venv/.installed
 dev: .venv/.installed-dev ## install the tools for tests into .venv
-load: .venv/.installed-load
 
 spa: install
 	@$(PY) frontend/build.py
@@ -94,6 +93,9 @@ spa: install
 
 test: ## everything that must be green: linters, types, imports, web app, tests on real servers and browsers
 	@$(or $(PYTHON),python3) tests/run.py
+
+load: dev .venv/.installed-load spa ## people in rooms, judged by targets: PROFILE=smoke (seed, node, storm, soak, restart), RESTART=1
+	@$(PY) -m loadtests.run $(or $(PROFILE),smoke) $(if $(filter 1,$(RESTART)),--restart)
 
 bench: dev ## what one server process does, beside a plain write_message loop, on a private MariaDB
 	@$(PY) -m loadtests

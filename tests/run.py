@@ -107,7 +107,7 @@ def stages(reports: Path) -> list[Stage]:
     spread = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
     unit, e2e = reports / "tests.xml", reports / "e2e.xml"
     return [
-        Stage("install", [["make", "dev"]], vital=True),
+        Stage("install", [["make", "dev", ".venv/.installed-load"]], vital=True),
         Stage("services", [[PYTHON, "-m", "tests.services"]]),
         Stage("style", [[str(VENV / "ruff"), "check", "."], [str(VENV / "ruff"), "format", "--check", "."]]),
         Stage("types", [[str(VENV / "mypy")]]),
@@ -116,6 +116,7 @@ def stages(reports: Path) -> list[Stage]:
         Stage("frontend tests", [[*frontend, "run", "test"]], skip=no_frontend),
         Stage("frontend build", [frontend], skip=no_frontend),
         Stage("tests", [pytest("-m", "not e2e", *spread, report=unit)], report=unit),
+        Stage("load", [[PYTHON, "-m", "loadtests.run", "smoke"]]),
         Stage("browser tests", [pytest("tests/e2e", report=e2e)], skip=no_browser_tests, report=e2e),
     ]
 
