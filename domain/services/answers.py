@@ -232,7 +232,7 @@ def read_run(command: ReadRun, uow: UnitOfWork) -> RunState:
 
 def _run_for(uow: UnitOfWork, answer_id: str, trip_id: str | None, user_id: str | None) -> Run:
     if trip_id is not None:
-        rooms.member_access(uow.trips.read(trip_id), user_id)
+        rooms.read_as_member(uow, trip_id, user_id)
     elif user_id is None:
         raise Unauthenticated("sign in first")
     run = uow.answers.run(answer_id)

@@ -23,7 +23,7 @@ from domain.membership import (
 )
 from domain.operations import JoinTrip, RemoveMember
 from domain.ports import UnitOfWork
-from domain.services.rooms import access, apply, join_trip
+from domain.services.rooms import access, apply, join_trip, read_trip
 from domain.trip import TripAggregate
 
 MAX_INVITES = 200
@@ -33,8 +33,7 @@ _RANK: dict[Role, int] = {"viewer": 0, "editor": 1, "owner": 2}
 
 def read_members(command: OpenRoom, uow: UnitOfWork) -> list[Member]:
     """Live members in order of joining, for whoever may read the trip."""
-    trip = uow.trips.read(command.trip_id)
-    access(trip, command.actor.user_id)
+    trip, _ = read_trip(uow, command.trip_id, command.actor.user_id)
     return live_members(trip)
 
 

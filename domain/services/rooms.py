@@ -146,6 +146,28 @@ def join_trip(uow: UnitOfWork, trip: TripAggregate, op: JoinTrip, user_id: str, 
     return event
 
 
+def read_trip(uow: UnitOfWork, trip_id: str, user_id: str | None) -> tuple[TripAggregate, AccessRole]:
+    """A trip to read, and the actor's role in it. Raises as `access` does.
+
+    To nobody signed in, a trip that is not there looks like one that is private.
+    """
+    try:
+        trip = uow.trips.read(trip_id)
+    except NotFound:
+        if user_id is None:
+            raise Unauthenticated("sign in first") from None
+        raise
+    return trip, access(trip, user_id)
+
+
+def read_as_member(uow: UnitOfWork, trip_id: str, user_id: str | None) -> TripAggregate:
+    """A trip to read for what only members see. Raises as `member_access` does."""
+    trip, role = read_trip(uow, trip_id, user_id)
+    if role == "spectator":
+        raise Forbidden("only members see this")
+    return trip
+
+
 def member_access(trip: TripAggregate, user_id: str | None) -> AccessRole:
     """Like `access`, for what only members see. Raises `Forbidden` for spectators, too."""
     role = access(trip, user_id)
@@ -178,8 +200,7 @@ def _no_access(trip: TripAggregate, role: AccessRole | None, user_id: str | None
 
 def open_room(command: OpenRoom, uow: UnitOfWork) -> RoomState:
     """What a joining client needs, as of one seq; see `RoomState`."""
-    trip = uow.trips.read(command.trip_id)
-    role = access(trip, command.actor.user_id)
+    trip, role = read_trip(uow, command.trip_id, command.actor.user_id)
     member = trip.member(command.actor.user_id)
     color = member.color if member is not None else 0
     since = command.since
@@ -214,8 +235,7 @@ def read_heads(command: ReadHeads, uow: UnitOfWork) -> list[RoomHead]:
 def read_history(command: ReadHistory, uow: UnitOfWork) -> HistoryPage:
     """One page of the timeline. Members only: it names people and old values. What was said is
     left out: it may have been edited or deleted since."""
-    trip = uow.trips.read(command.trip_id)
-    member_access(trip, command.actor.user_id)
+    trip = read_as_member(uow, command.trip_id, command.actor.user_id)
     limit = max(1, min(command.limit, MAX_HISTORY_PAGE))
     events = uow.trips.history(trip.id, command.before, limit + 1, command.record)
     page = [_without_words(body) for body in events[:limit]]

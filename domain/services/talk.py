@@ -9,7 +9,7 @@ from __future__ import annotations
 from domain.errors import Unauthenticated
 from domain.ports import UnitOfWork
 from domain.proposals import mark_stale
-from domain.services.rooms import member_access
+from domain.services.rooms import read_as_member
 from domain.talk import (
     MAX_MESSAGE_PAGE,
     MAX_OPEN_PROPOSALS,
@@ -26,8 +26,7 @@ from domain.talk import (
 
 def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
     """One page, newest first. Raises `NotFound`, `Unauthenticated`, `Forbidden`, `Gone`."""
-    trip = uow.trips.read(command.trip_id)
-    member_access(trip, command.actor.user_id)
+    trip = read_as_member(uow, command.trip_id, command.actor.user_id)
     limit = max(1, min(command.limit, MAX_MESSAGE_PAGE))
     found = uow.talk.messages(trip.id, command.channel, command.before, limit + 1, command.about)
     page = found[:limit]
@@ -44,15 +43,13 @@ def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
 
 def read_threads(command: ReadThreads, uow: UnitOfWork) -> list[ThreadCount]:
     """How many comments there are on what. Raises as `read_messages` does."""
-    trip = uow.trips.read(command.trip_id)
-    member_access(trip, command.actor.user_id)
+    trip = read_as_member(uow, command.trip_id, command.actor.user_id)
     return uow.talk.threads(trip.id)
 
 
 def read_proposals(command: ReadProposals, uow: UnitOfWork) -> list[Proposal]:
     """Proposals that wait and those named, newest first, with stale pieces marked."""
-    trip = uow.trips.read(command.trip_id)
-    member_access(trip, command.actor.user_id)
+    trip = read_as_member(uow, command.trip_id, command.actor.user_id)
     found = {each.id: each for each in uow.talk.open_proposals(trip.id, MAX_OPEN_PROPOSALS)}
     named = [each for each in dict.fromkeys(command.ids) if each not in found]
     if named:
@@ -62,9 +59,8 @@ def read_proposals(command: ReadProposals, uow: UnitOfWork) -> list[Proposal]:
 
 def mark_read(command: MarkRead, uow: UnitOfWork) -> Marked:
     """Raise the actor's mark, at most to the trip's seq."""
-    trip = uow.trips.read(command.trip_id)
     user_id = command.actor.user_id
-    member_access(trip, user_id)
+    trip = read_as_member(uow, command.trip_id, user_id)
     if user_id is None:
         raise Unauthenticated("sign in first")
     return uow.talk.mark(trip.id, user_id, min(command.seq, trip.seq))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,13 +13,15 @@ from storage.unit_of_work_memory import MemoryStore, MemoryUnits
 
 
 class MemoryRun:
-    """Tests look into `state` and `heads`, read what was `published`, and set a `fault`."""
+    """Tests look into `state` and `heads`, read what was `published`, and set a `fault`. What is
+    committed goes to `tell`, too, where a test has rooms."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.executor = ThreadPoolExecutor(2)
         self.published: list[tuple[str, int]] = []
         self.fault: Exception | None = None
+        self.tell: Callable[[str, str, list[Committed]], None] | None = None
         self._runner = Runner(MemoryUnits(self.store), self.executor, self._publish)
 
     @property
@@ -32,6 +35,8 @@ class MemoryRun:
 
     def _publish(self, trip_id: str, epoch: str, events: list[Committed]) -> None:
         self.published += [(trip_id, each.event.seq) for each in events]
+        if self.tell is not None:
+            self.tell(trip_id, epoch, events)
 
     async def __call__(self, service: Any, command: Any) -> Any:
         if self.fault is not None:

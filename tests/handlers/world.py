@@ -24,15 +24,18 @@ from domain.services.demo import Sample, SampleDay, SampleStop
 from handlers import make_application
 from handlers.deps import Deps, Features
 from handlers.passwords import Argon2Hasher
-from handlers.sessions import SessionCache
+from handlers.sessions import COOKIE, SessionCache
 from realtime.assistant.completions import Completions
 from realtime.assistant.lives import AssistantTimes
 from realtime.assistant.runner import Assistant
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
 from realtime.presence_memory import MemoryPresenceStore
+from realtime.publisher import Publisher
 from tests.handlers.memory import MemoryRun
+from tests.handlers.raw_socket import RawSocket
 from tests.realtime.assistant_world import FakeModel
+from tests.realtime.world import QUIET
 
 SAMPLE = Sample(
     title_zh="云南",
@@ -54,24 +57,32 @@ SAMPLE = Sample(
 
 
 class World:
-    """The edge and its surroundings. `now` moves only when a test says so."""
+    """The edge and its surroundings. `now` moves only when a test says so.
 
-    def __init__(self, dist: Path, **changes: Any) -> None:
+    With `rooms` it has the room socket, and what is committed is published; `hub.start()` is the
+    test's to call.
+    """
+
+    def __init__(self, dist: Path, rooms: bool = False, **changes: Any) -> None:
         self.now = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
         self.run = MemoryRun()
+        self._dialled: list[RawSocket] = []
         self.revoked: list[tuple[set[str], str | None]] = []
         self.executor = ThreadPoolExecutor(1)
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         self.hasher = Argon2Hasher(self.executor, cheap)
         sessions = SessionCache(self.run, self.clock, monotonic=lambda: self.now.timestamp())
         self.broker, presence = MemoryBroker(), MemoryPresenceStore()
-        self.hub = Hub(self.run, self.broker, presence, sessions.still_valid, clock=self.clock)
+        self.hub = Hub(self.run, self.broker, presence, sessions.still_valid, clock=self.clock, times=QUIET)
+        if rooms:
+            self.run.tell = Publisher(self.hub, self.broker).publish
         self.model = FakeModel()
         self.assistant = self.make_assistant(self.model)
         given: dict[str, Any] = {
             "run": self.run,
             "hasher": self.hasher,
-            "revoke": self.revoke,
+            "revoke": self.hub.revoke if rooms else self.revoke,
+            "hub": self.hub if rooms else None,
             "sessions": sessions,
             "assistant": self.assistant,
             "dist": dist,
@@ -103,7 +114,17 @@ class World:
     def client(self, **headers: str) -> Client:
         return Client(f"http://127.0.0.1:{self.port}", headers)
 
+    async def dial(self, client: Client, **headers: str) -> RawSocket:
+        """A room socket of this browser, from a page of this very site."""
+        sent = {"Origin": f"http://127.0.0.1:{self.port}"}
+        if COOKIE in client.cookies:
+            sent["Cookie"] = f"{COOKIE}={client.cookies[COOKIE]}"
+        self._dialled.append(await RawSocket.connect(self.port, sent | headers))
+        return self._dialled[-1]
+
     async def aclose(self) -> None:
+        for socket in self._dialled:
+            await socket.aclose()
         self.server.stop()
         await self.assistant.aclose()
         await self.server.close_all_connections()
