@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import psutil
+
 from loadtests.servers import Meter
 from loadtests.targets import Check, Profile, Result
+
+BUSY = 0.15
+"""Share of the machine that others may use before the report says so."""
 
 
 def render(name: str, profile: Profile, result: Result, checks: Sequence[Check], meter: Meter) -> str:
@@ -65,7 +70,14 @@ def _costs(result: Result, meter: Meter) -> list[str]:
             *(f"{meter.peak_rss.get(name, 0) / 2**20:.0f}" if name != "machine" else "" for name in names),
         )
     )
-    return _table(("cores busy", *names), rows)
+    table = _table(("cores busy", *names), rows)
+    others = max((cores.get("others", 0.0) for _, cores in found), default=0.0)
+    if others > BUSY * (psutil.cpu_count() or 1):
+        table += [
+            "",
+            f"**Other programs kept {others:.1f} cores busy: what took long, may have waited for them.**",
+        ]
+    return table
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

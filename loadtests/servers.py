@@ -121,4 +121,9 @@ class Meter:
             return {}
         first, last = inside[0], inside[-1]
         seconds = last.at - first.at
-        return {name: (last.spent[name] - first.spent.get(name, 0.0)) / seconds for name in last.spent}
+        busy = {name: (last.spent[name] - first.spent.get(name, 0.0)) / seconds for name in last.spent}
+        # What is none of ours: with much of it, the figures are of a machine that had no time.
+        busy["others"] = max(
+            0.0, busy.pop("machine") - sum(busy[name] for name in self.parts if name in busy)
+        )
+        return busy

@@ -16,6 +16,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+CONNECTIONS = 4
+PATIENCE = 10.0
+"""Seconds that a call waits for one of them: when a crowd returns, hundreds of rooms ask at once."""
 log = logging.getLogger(__name__)
 
 _PUT = """
@@ -46,19 +49,22 @@ return fresh
 
 
 class RedisPresenceStore:
-    """See `realtime.presence.PresenceStore`. `timeout` bounds every call, in seconds."""
+    """See `realtime.presence.PresenceStore`. `timeout` bounds every call once it has its connection, in
+    seconds."""
 
     def __init__(self, url: str, prefix: str = "tongyou:", ttl: float = 60.0, timeout: float = 1.0) -> None:
         self._prefix = prefix
         self._ttl_ms = str(int(ttl * 1000))
-        self._redis = redis.Redis.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             protocol=2,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
-            max_connections=4,
+            max_connections=CONNECTIONS,
+            timeout=PATIENCE,
         )
+        self._redis = redis.Redis.from_pool(pool)
         self._failing = False
 
     async def write(self, puts: list[tuple[str, str, bytes]], removes: list[tuple[str, str]]) -> bool:

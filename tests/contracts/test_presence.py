@@ -75,6 +75,14 @@ async def test_many_entries_of_one_room(make: Make) -> None:
     assert found is not None and len(found["r1"]) == 500
 
 
+async def test_many_rooms_may_ask_at_once(make: Make) -> None:
+    store = make(60)
+    rooms = [f"r{n}" for n in range(200)]
+    await store.write([(room, "ann.1", b"a") for room in rooms], [])
+    found = await asyncio.gather(*(store.read([room]) for room in rooms))
+    assert found == [{room: {"ann.1": b"a"}} for room in rooms]
+
+
 async def test_redis_away_is_not_known_never_an_error(redis_url: str, redis_server: Redis) -> None:
     store = RedisPresenceStore(redis_url)
     assert await store.write([("r1", "a", b"1")], [])
