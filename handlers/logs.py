@@ -148,10 +148,11 @@ def log_request(handler: RequestHandler, route: str) -> None:
     """The line of a request that has been answered."""
     status = handler.get_status()
     level = logging.INFO
-    if status >= 500:
-        level = logging.ERROR
-    elif route in ROUTINE or status == 101:
-        level = logging.DEBUG
+    if route in ROUTINE or status == 101:
+        level = logging.DEBUG if status < 500 else logging.INFO
+    elif status >= 500:
+        # 503 asks somebody to come back: busy, draining, a part that is switched off.
+        level = logging.WARNING if status == 503 else logging.ERROR
     access.log(
         level,
         "request",

@@ -31,11 +31,15 @@ from handlers import health
 from handlers.base import BaseHandler
 from handlers.deps import Deps
 from handlers.logs import log_request
+from realtime import close_codes
 from realtime.assistant.runner import Assistant
 from realtime.census import census
 from realtime.hub import Hub
 from realtime.loop_lag import LoopLag
 
+# What alerts ask about is there from the start: a series that appears with its first event does not grow.
+RESULTS = (("applied", ""), ("repeated", ""), ("rejected", "unavailable"), ("failed", "internal"))
+CODES = {"0": 0} | {str(code): 0 for code in close_codes.TABLE}
 REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -125,14 +129,15 @@ class Numbers(Collector):
         stats, now = self._of.hub.stats, census(self._of.hub.sessions)
         yield _gauge("tongyou_connections", "Open WebSockets", len(self._of.hub.sessions))
         yield _counter("tongyou_connections_opened_total", "WebSockets let in", stats.opened)
-        closed = {str(code): count for code, count in stats.closed.items()}
+        yield _gauge("tongyou_connections_limit", "WebSockets at most", self._of.hub.limits.connections)
+        closed = CODES | {str(code): count for code, count in stats.closed.items()}
         yield _counter(
             "tongyou_connections_closed_total",
             "WebSockets that ended, by the close code we sent; 0: the peer left",
             closed,
             "code",
         )
-        refused = {str(code): count for code, count in stats.refused.items()}
+        refused = {"4003": 0, "4429": 0} | {str(code): count for code, count in stats.refused.items()}
         yield _counter("tongyou_connections_refused_total", "WebSockets not let in", refused, "code")
         yield _counter("tongyou_slow_cuts_total", "Clients cut because they did not read", stats.cut)
         yield _counter(
@@ -169,7 +174,7 @@ class Numbers(Collector):
 
     def _commands(self) -> Iterator[Metric]:
         runner = self._of.runner
-        results = Count({("applied", ""): 0, ("repeated", ""): 0})
+        results = Count(dict.fromkeys(RESULTS, 0))
         results.update(runner.operations)
         for code, count in self._of.hub.stats.refused_submits.items():
             results["rejected", code] += count

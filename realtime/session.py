@@ -100,6 +100,9 @@ class Session:
         """Handle one frame. Returns when the next may be read; never raises."""
         if not self.connection.open:
             return
+        if self.trip_id is not None:
+            # Each frame is handled in a copy of the connection's context.
+            bind_contextvars(trip_id=self.trip_id)
         try:
             await self._handle(frame)
         except Exception:
@@ -207,7 +210,7 @@ class Session:
         if self.room is not None and (message.room, message.client) != (self.room.id, self.client):
             self.bad_frame("a socket serves one room")
             return
-        bind_contextvars(trip_id=message.room)  # frames are handled in the connection's context
+        bind_contextvars(trip_id=message.room)
         self.trip_id = message.room
         self.client = message.client
         self.sid = f"{self.actor.user_id or ''}.{message.client}"

@@ -258,3 +258,24 @@ async def test_get_changes_nothing(world: World) -> None:
             )
             assert (await ann.get(path)).status == 200
     assert before == (repr(world.run.state), world.run.heads())
+
+
+async def test_what_a_process_can_do_without_makes_it_degraded(tmp_path: Path) -> None:
+    said: dict[str, str | None] = {"hard": None, "soft": "Redis does not answer"}
+
+    async def hard() -> str | None:
+        return said["hard"]
+
+    async def soft() -> str | None:
+        return said["soft"]
+
+    world = World(tmp_path, checks={"hard": hard}, soft_checks={"soft": soft})
+    ready = await world.client().get("/health/ready")
+    assert (ready.status, ready.json["status"]) == (200, "degraded")
+    assert ready.json["checks"] == {"hard": "ok", "soft": "Redis does not answer"}
+    said["hard"] = "no database"
+    ready = await world.client().get("/health/ready")
+    assert (ready.status, ready.json["status"]) == (503, "failing")
+    said |= {"hard": None, "soft": None}
+    assert (await world.client().get("/health/ready")).json["status"] == "ok"
+    await world.aclose()
