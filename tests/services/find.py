@@ -43,6 +43,8 @@ PROGRAMS = {
         Program("mariadbd", "mariadb-server", ("mariadbd",)),
         Program("mariadb-install-db", "mariadb-server", ("mariadb-install-db",)),
         Program("redis-server", "redis-server", ("redis-server",)),
+        Program("nginx", "nginx-light", ("nginx",)),
+        Program("openssl", "openssl", ("openssl",)),
         Program(
             "chromium", "chromium", ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
         ),

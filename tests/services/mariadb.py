@@ -101,6 +101,8 @@ class MariaDB(Service):
         settings: dict[str, str | int | Path] = {
             "datadir": self.data_folder,
             "socket": self.socket_path,
+            # A server that starts clears away what it takes for its own leavings, also of one beside it.
+            "tmpdir": self.folder,
             "pid-file": self.folder / "pid",
             "port": self.port,
             "bind-address": HOST,
