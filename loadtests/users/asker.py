@@ -1,16 +1,19 @@
 """Somebody who asks the assistant, in a trip or in private, and reads the answer as it grows.
 
-Owns the measurement of the first token and of the whole answer. An answer that a restart interrupted is asked
-for again, as people do (docs/PROTOCOL.md R9.5, R9.8); other failed answers are errors.
+Owns the measurement of the first token and of the whole answer. A question that a server refuses because it
+restarts is sent again with the same key, and an answer that a restart interrupted is asked for again
+(docs/PROTOCOL.md R9.5, R9.8); other failed answers are errors.
 """
 
 from __future__ import annotations
 
 import json
 import random
+import secrets
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Literal
 
+import gevent
 from locust import task
 
 from loadtests.users.person import Caller
@@ -21,6 +24,11 @@ QUESTIONS = (
     "下雨的话改去哪里？",
     "How far is the lake from the old town?",
 )
+
+
+Fate = Literal["over", "refused", "interrupted"]
+TRIES = 5
+PAUSE = 1.0
 
 
 class Asker(Caller):
@@ -49,25 +57,31 @@ class Asker(Caller):
             self.stage.pause(1)
             return
         body: dict[str, Any] = {"text": random.choice(QUESTIONS), "locale": "en", "stream": True}
-        for _ in range(5):
-            interrupted = self._read(path, body)
-            if interrupted is None:
+        key, began = secrets.token_hex(10), self.stage.now()
+        for _ in range(TRIES):
+            fate, answer = self._read(path, body, key, began)
+            if fate == "over":
                 return
-            self.stage.counts["answers interrupted and asked again"] += 1
-            body = {"retry_of": interrupted, "stream": True}
-            self.stage.pause(1)
+            if fate == "interrupted":
+                body, key = {"retry_of": answer, "stream": True}, secrets.token_hex(10)
+            self.stage.counts[f"questions {fate} and asked again"] += 1
+            gevent.sleep(PAUSE)
+        self.stage.report("AI", "whole answer", 0, f"no answer in {TRIES} tries")
 
-    def _read(self, path: str, body: dict[str, Any]) -> str | None:
-        """Read one answer to its end; the id of one that was interrupted, else None."""
-        began = self.stage.now()
-        headers = self._headers() | {"Accept": "text/event-stream"}
+    def _read(self, path: str, body: dict[str, Any], key: str, began: float) -> tuple[Fate, str]:
+        """Read one answer to its end: what became of it, and its id where it was interrupted."""
+        headers = self._headers() | {"Accept": "text/event-stream", "Idempotency-Key": key}
         first, end, size = False, None, 0
         with self.client.request(
             "POST", path, name="ask", json=body, headers=headers, stream=True, catch_response=True
         ) as answer:
             if answer.status_code != 200:
-                answer.failure(answer.error or f"{answer.status_code} {answer.text[:200]}")
-                return None
+                said = answer.text or ""
+                if answer.status_code == 503 and '"retryable":true' in said:
+                    answer.success()
+                    return "refused", ""
+                answer.failure(f"{answer.status_code} {said[:200]} {answer.error or ''}")
+                return "over", ""
             answer.success()
             for name, data in _events(answer.stream.readline):
                 size += len(data)
@@ -76,14 +90,12 @@ class Asker(Caller):
                     self.stage.report("AI", "first token", self.stage.now() - began)
                 elif name == "end":
                     end = json.loads(data)
-        if end is not None and end["status"] == "done":
-            self.stage.report("AI", "whole answer", self.stage.now() - began, size=size)
-            return None
         if end is not None and end["status"] == "interrupted":
-            return str(end["answer"])
-        what = "the stream ended early" if end is None else f"{end['status']} {end.get('fault')}"
-        self.stage.report("AI", "whole answer", self.stage.now() - began, what)
-        return None
+            return "interrupted", str(end["answer"])
+        problem = "the stream ended early" if end is None else f"{end['status']} {end.get('fault')}"
+        failed = end is None or end["status"] != "done"
+        self.stage.report("AI", "whole answer", self.stage.now() - began, problem if failed else None, size)
+        return "over", ""
 
 
 def _events(read: Callable[[bytes], bytes]) -> Iterator[tuple[str, str]]:
