@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import logging
 import os
@@ -33,6 +32,7 @@ from domain.events import Committed
 from handlers import listening, logs, make_application, metrics
 from handlers.demo import load_sample
 from handlers.deps import Check, Deps, Features, utc_now
+from handlers.http_server import GracefulServer
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.sessions import SessionCache
@@ -238,7 +238,7 @@ class Server:
             soft_checks={"schema": database.check_schema} | ({"redis": check_bus} if check_bus else {}),
             count_request=metrics.Requests(registry),
         )
-        self._http = HTTPServer(make_application(deps), xheaders=False, max_body_size=1024 * 1024)
+        self._http = GracefulServer(make_application(deps), xheaders=False, max_body_size=1024 * 1024)
         if settings.metrics_port:
             operators = HTTPServer(metrics.make_operators_application(deps, registry))
             port = settings.metrics_port + settings.tongyou_process
@@ -293,17 +293,17 @@ class Server:
         self.stopping.set()
 
     async def _drain(self) -> None:
-        """Not ready, no new connections, answers end (members see it), lanes finish, sockets leave;
-        within `drain_seconds`."""
+        """Not ready, no new connections, answers end (members see it), sockets leave, requests under way are
+        answered, lanes finish; within `drain_seconds`."""
         self.ready = False
         log.info("draining")
         self._http.stop()
+        self._http.retire()
         await self._assistant.drain(self.settings.drain_seconds * 0.25)
-        await self._hub.drain(self.settings.drain_seconds * 0.5)
-        await self._runner.drain(self.settings.drain_seconds * 0.25)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(2):
-                await self._http.close_all_connections()
+        await self._hub.drain(self.settings.drain_seconds * 0.4)
+        # Before the runner: it refuses what still comes.
+        await self._http.finish(self.settings.drain_seconds * 0.2)
+        await self._runner.drain(self.settings.drain_seconds * 0.15)
 
 
 def _bus(settings: Settings) -> tuple[Broker, PresenceStore, Check | None]:
