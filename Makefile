@@ -21,7 +21,7 @@ PORT ?= $(or $(call env_file,PORT),8000)
 REDIS_URL ?= $(call env_file,REDIS_URL)
 PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
-.PHONY: help run serve stop rolling-restart install dev load spa test bench bench-answers lint format clean
+.PHONY: help run serve stop rolling-restart install dev load spa test chaos bench bench-answers lint format clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -96,6 +96,9 @@ test: ## everything that must be green: linters, types, imports, web app, tests 
 
 load: dev .venv/.installed-load spa ## people in rooms, judged by targets: PROFILE=smoke (seed, node, storm, soak, restart), RESTART=1
 	@$(PY) -m loadtests.run $(or $(PROFILE),smoke) $(if $(filter 1,$(RESTART)),--restart)
+
+chaos: dev ## RUNS stress runs of SECONDS of faults from SEED on (default: any): see docs/TESTING.md
+	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --runs $(or $(RUNS),10) --seconds $(or $(SECONDS),20)
 
 bench: dev ## what one server process does, beside a plain write_message loop, on a private MariaDB
 	@$(PY) -m loadtests

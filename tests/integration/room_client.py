@@ -105,7 +105,9 @@ class RoomClient(Replica):
     def drop(self) -> None:
         """Lose the connection without a close handshake; the client comes back by itself."""
         if self.socket is not None and self.socket.protocol is not None:
-            self.socket.protocol.stream.close()  # type: ignore[attr-defined]
+            stream = self.socket.protocol.stream
+            if stream is not None:
+                stream.close()
 
     async def settle(self, within: float = 30) -> None:
         """Wait until every operation of ours was answered."""

@@ -1,0 +1,208 @@
+"""What must be true at the end of a run, whatever happened in it.
+
+Owns the comparison of clients, log, tables and processes; each check gives complaints as lines. Reads the
+database directly, through no server. Called by `tests.chaos.story`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from domain.trip import TripAggregate
+from storage.engine import make_engine
+from storage.unit_of_work import SqlUnits
+from tests.chaos.cluster import DATABASE, POOL, ChaosServer, Cluster
+from tests.chaos.crowd import Person
+from tests.chaos.schedule import Schedule
+from tests.integration.replica import Record, Records, Replica, live
+
+EMPTY = 20.0
+"""Seconds for a process to forget those who left."""
+ALWAYS = {None, 4003}
+"""None: no close frame came. 4003: a process, or its database, had too much to do."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The database. `log`: (seq, op_id, event) in order; `view`: live records, as `Replica.view`."""
+
+    seq: int
+    epoch: str
+    log: list[tuple[int, str, Record]]
+    view: dict[str, Any]
+
+
+def read_truth(cluster: Cluster) -> Truth:
+    """Straight from the tables, without any server or cache."""
+    trip = cluster.trip
+    rows = cluster.mariadb.execute(
+        f"SELECT seq, op_id, body FROM operations WHERE trip_id = '{trip}' ORDER BY seq", DATABASE
+    )
+    log = [(int(seq), str(op_id), json.loads(body)) for seq, op_id, body in rows]
+    engine = make_engine(cluster.mariadb.url_of(DATABASE), 1)
+    try:
+        with SqlUnits(engine)(writing=False) as unit:
+            aggregate = unit.trips.read(trip)
+            return Truth(aggregate.seq, aggregate.epoch, log, _view(aggregate))
+    finally:
+        engine.dispose()
+
+
+def _view(aggregate: TripAggregate) -> dict[str, Any]:
+    snapshot: Record = json.loads(aggregate.snapshot())
+    records: Records = {("trip", aggregate.id): snapshot["trip"]}
+    for t, key in (("day", "days"), ("stop", "stops"), ("member", "members")):
+        records |= {(t, record["id"]): record for record in snapshot[key]}
+    return live(records)
+
+
+def log_is_sound(truth: Truth, people: list[Person], base: int) -> Iterator[str]:
+    """R1.1 to R1.4: no gap, each operation once, everything acknowledged, nothing rejected."""
+    seqs = [seq for seq, _, _ in truth.log]
+    if seqs != list(range(1, truth.seq + 1)):
+        yield f"the log is not 1 to {truth.seq}: {seqs}"
+    if any(event["seq"] != seq for seq, _, event in truth.log):
+        yield "an event in the log has another seq than its row"
+    for op_id, count in Counter(op_id for _, op_id, _ in truth.log).items():
+        if count > 1:
+            yield f"{op_id} was applied {count} times"
+    where = {op_id: seq for seq, op_id, _ in truth.log if seq > base}
+    sent = {op_id for person in people for op_id in person.sent}
+    for op_id in where.keys() - sent:
+        yield f"{op_id} is in the log at {where[op_id]}, and nobody sent it"
+    for person in people:
+        for op_id, seq in person.acked.items():
+            if where.get(op_id) != seq:
+                yield f"person {person.number} has an answer for {op_id} at {seq}, the log {where.get(op_id)}"
+        for op_id in person.rejected.keys() & where.keys():
+            yield f"{op_id} was rejected, and is in the log: {person.rejected[op_id]}"
+        unanswered = person.sent.keys() - person.acked.keys() - person.rejected.keys()
+        if unanswered and not person.sent_away:
+            yield f"person {person.number} has no answer for {sorted(unanswered)}"
+        if unanswered != person.pending.keys():
+            yield f"person {person.number} waits for {sorted(person.pending)}, not {sorted(unanswered)}"
+
+
+class Reader(Replica):
+    """Reads the log from the beginning, as no client does."""
+
+    def _send(self, message: Record) -> None:
+        raise AssertionError("a reader says nothing")
+
+    drop = _send  # type: ignore[assignment]
+
+
+def everybody_agrees(truth: Truth, people: list[Person]) -> Iterator[str]:
+    """R1.2, R3.2 to R3.4: log = tables = every client; and what clients noticed by themselves."""
+    reader = Reader("log")
+    for _, _, event in truth.log:
+        reader.seq = event["seq"] - 1  # gaps are somebody else's complaint
+        reader._apply(event)
+    yield from _differences("the log, played from the beginning,", reader.view(), truth.view)
+    for person in people:
+        for violation in person.violations:
+            yield f"person {person.number}: {violation}"
+        if person.sent_away:
+            continue
+        if (person.seq, person.epoch) != (truth.seq, truth.epoch):
+            yield f"person {person.number} is at {person.seq} of {person.epoch}, the database at {truth.seq}"
+        else:
+            yield from _differences(f"person {person.number}", person.view(), truth.view)
+
+
+def _differences(who: str, view: dict[str, Any], truth: dict[str, Any]) -> Iterator[str]:
+    for key in sorted(view.keys() | truth.keys()):
+        if view.get(key) != truth.get(key):
+            yield f"{who} has {key} {view.get(key)}, the tables {truth.get(key)}"
+            return
+
+
+def close_codes(schedule: Schedule, people: Iterable[Person]) -> Iterator[str]:
+    """Section 6: each code only where there was its reason, and said beforehand (R6.2)."""
+    allowed = set(ALWAYS)
+    kinds = schedule.kinds()
+    if "drain" in kinds:
+        allowed.add(1012)
+    if kinds & {"client deaf", "client slow"}:
+        allowed.add(4000)
+    for person in people:
+        mine = allowed | {closing["code"] for closing in person.closings if not closing["resume"]}
+        for code in set(person.close_codes) - mine:
+            yield f"person {person.number} was closed with {code}, of {person.close_codes}"
+        for closing in person.closings:
+            if closing["resume"] and closing["code"] not in allowed:
+                yield f"person {person.number} was told {closing}"
+        if any(not closing["resume"] for closing in person.closings[:-1]):
+            yield f"person {person.number} came back although it was not to: {person.closings}"
+
+
+# --- leaks ----------------------------------------------------------------------------------
+
+NOTHING_LEFT = ("connections", "commands_queued", "lanes", "executor_busy", "executor_queue", "pool_in_use")
+
+
+async def leaks(cluster: Cluster, before: list[dict[str, int]]) -> list[str]:
+    """After everybody left: no connection, task or pooled connection that was not there before."""
+    found: list[str] = []
+    loop = asyncio.get_running_loop()
+    end = loop.time() + EMPTY
+    while True:
+        found = await asyncio.to_thread(_look, cluster, before)
+        if not found or loop.time() > end:
+            return found
+        await asyncio.sleep(0.25)
+
+
+def _look(cluster: Cluster, before: list[dict[str, int]]) -> list[str]:
+    found: list[str] = []
+    for number, server in enumerate(cluster.servers):
+        found += [f"process {number}: {line}" for line in _look_at(server, before[number], cluster, number)]
+    rows = cluster.mariadb.execute("SELECT COUNT(*) FROM information_schema.innodb_trx")
+    if rows[0][0]:
+        found.append(f"{rows[0][0]} transactions are open in the database")
+    rows = cluster.mariadb.execute(
+        f"SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{DATABASE}'"
+    )
+    if rows[0][0] > POOL * len(cluster.servers):
+        found.append(f"{rows[0][0]} connections to the database")
+    return found
+
+
+def _look_at(server: ChaosServer, before: dict[str, int], cluster: Cluster, number: int) -> Iterator[str]:
+    metrics = server.metrics()
+    for name in NOTHING_LEFT:
+        if value := sum(v for key, v in metrics.items() if key.split("{")[0] == f"tongyou_{name}"):
+            yield f"tongyou_{name} is {value:g}"
+    more = Counter(server.tasks())
+    more.subtract(before)
+    if left := {name: count for name, count in more.items() if count > 0}:
+        yield f"tasks are left: {left}"
+    sockets = psutil.Process(server.pid).net_connections("tcp")
+    people = [s for s in sockets if s.laddr.port == server.port and s.raddr]
+    if people:
+        yield f"sockets are left: {people}"
+    if halves := [s for s in sockets if s.status == psutil.CONN_CLOSE_WAIT]:
+        yield f"nobody closed {halves}"
+    to_database = [s for s in sockets if s.raddr and s.raddr.port == cluster.db_links[number].port]
+    if len(to_database) > POOL:
+        yield f"{len(to_database)} sockets to the database"
+
+
+SUSPICIOUS = ("Traceback", "never retrieved", "was destroyed", "never awaited")
+
+
+def bad_lines(logs: dict[str, str]) -> Iterator[str]:
+    """A process under faults logs warnings and one line of an error, never a surprise of its own."""
+    for name, text in logs.items():
+        lines = text.splitlines()
+        for number, line in enumerate(lines):
+            if any(word in line for word in SUSPICIOUS):
+                yield f"{name} logged:\n" + "\n".join(lines[max(0, number - 2) : number + 25])
+                break
