@@ -37,6 +37,8 @@ class Person(RoomClient):
         self.number = number
         self.sent: dict[str, Record] = {}
         self.violations: list[str] = []
+        self.traces: dict[str, list[str]] = {}
+        """Of each operation: when it was sent, and what was heard of it."""
         self.joined_at = 0.0
         """When the connection of now was joined; 0 while there is none."""
         self._heard = 0.0
@@ -89,8 +91,26 @@ class Person(RoomClient):
 
     # --- what is heard ----------------------------------------------------------------------
 
+    def _send(self, message: Record) -> None:
+        if self.socket is not None and self.joins:
+            self._trace(message["op_id"], "sent")
+        super()._send(message)
+
+    def _trace(self, op_id: str, what: str) -> None:
+        if op_id in self.sent:
+            now = asyncio.get_running_loop().time()
+            self.traces.setdefault(op_id, []).append(f"{what} at {now:.2f}")
+
+    def was_resent(self, op_id: str) -> bool:
+        """The server may have judged it more than once."""
+        return sum(line.startswith("sent") for line in self.traces.get(op_id, ())) > 1
+
     def receive(self, message: Record) -> None:
         self._heard = asyncio.get_running_loop().time()
+        if message["t"] in ("ack", "rejected"):
+            self._trace(message["op_id"], f"{message['t']} {message.get('code', message.get('seq'))}")
+        for event in message.get("events") or ():
+            self._trace(event["op_id"], f"event {event['seq']}")
         try:
             if message["t"] == "pong" and message["seq"] > self.seq:
                 self.violations.append(f"pong at {message['seq']} before its events, have {self.seq}")

@@ -38,8 +38,8 @@ def _name(task: asyncio.Task[Any]) -> str:
     """A name without what is different each time."""
     name = task.get_name()
     if re.fullmatch(r"Task-\d+", name):
-        name = getattr(task.get_coro(), "__qualname__", name)
-    return re.sub(r"[0-9a-zA-Z_-]{20,}", "ID", name)
+        return str(getattr(task.get_coro(), "__qualname__", name))
+    return " ".join("ID" if re.search(r"\d", word) else word for word in name.split())
 
 
 if __name__ == "__main__":

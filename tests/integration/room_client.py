@@ -133,7 +133,9 @@ class RoomClient(Replica):
         """Send any frame at all."""
         assert self.socket is not None
         with contextlib.suppress(Exception):
-            self.socket.write_message(data, binary=binary)
+            written = self.socket.write_message(data, binary=binary)
+            # The reader sees the end of the connection; here nobody asks.
+            written.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     def _send(self, message: Record) -> None:
         if self.socket is not None and self.joins:

@@ -104,6 +104,8 @@ class MariaDB(Service):
             # A server that starts clears away what it takes for its own leavings, also of one beside it.
             "tmpdir": self.folder,
             "pid-file": self.folder / "pid",
+            # Not /tmp: a server that starts clears away temporary tables of others that it finds there.
+            "tmpdir": self.folder,
             "port": self.port,
             "bind-address": HOST,
             "skip-name-resolve": 1,
