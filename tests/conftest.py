@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         # One of several processes (see tests/run.py): the slowest files come first, or one process would
         # still be busy with them long after the others have nothing left.
-        items.sort(key=lambda item: "integration" not in item.path.parts)
+        items.sort(key=lambda item: not {"integration", "chaos"} & set(item.path.parts))
 
 
 # Real servers: started for the first test that asks, shared by all, ended with the run
