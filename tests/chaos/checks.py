@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -148,6 +149,18 @@ def close_codes(schedule: Schedule, people: Iterable[Person]) -> Iterator[str]:
 # --- leaks ----------------------------------------------------------------------------------
 
 NOTHING_LEFT = ("connections", "commands_queued", "lanes", "executor_busy", "executor_queue", "pool_in_use")
+
+
+async def tasks_at_rest(cluster: Cluster) -> list[dict[str, int]]:
+    """The tasks of each process that serves nobody and hears the others; how it should be again."""
+    async with asyncio.timeout(EMPTY):
+        return [await asyncio.to_thread(_tasks_at_rest, server) for server in cluster.servers]
+
+
+def _tasks_at_rest(server: ChaosServer) -> dict[str, int]:
+    while not server.metrics()["tongyou_bus_up"]:
+        time.sleep(0.05)
+    return server.tasks()
 
 
 async def leaks(cluster: Cluster, before: list[dict[str, int]]) -> list[str]:

@@ -93,7 +93,7 @@ class Story:
     async def _live(self) -> None:
         cluster = self.cluster
         self.say("all processes are ready")
-        before = [await asyncio.to_thread(server.tasks) for server in cluster.servers]
+        before = await checks.tasks_at_rest(cluster)
         trip, apis = await settle_in(cluster.servers[0].url, CLIENTS)
         cluster.trip = trip
         urls = [[f"http://127.0.0.1:{link.port}" for link in links] for links in cluster.links]
