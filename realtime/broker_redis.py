@@ -27,6 +27,9 @@ from realtime.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
+LOST = (RedisError, OSError, RuntimeError)
+"""What a lost connection raises. RuntimeError: on uvloop, a write to a connection that has just been reset,
+which redis-py does not translate."""
 MAX_QUEUED = 10_000
 MAX_QUEUED_BYTES = 16 * 1024 * 1024
 PIPELINE = 500
@@ -95,7 +98,7 @@ class RedisBroker:
         async with self._executing:
             await self._tasks.aclose()
         self._set_down()
-        with contextlib.suppress(RedisError, OSError):
+        with contextlib.suppress(*LOST):
             await self._flush()
         await self._publishing.aclose()
         await self._subscribing.aclose()
@@ -139,7 +142,7 @@ class RedisBroker:
             try:
                 await self._flush()
                 failing = False
-            except (RedisError, OSError) as error:
+            except LOST as error:
                 if not failing:
                     log.warning("publishing to Redis fails: %s", error)
                 failing = True
@@ -189,13 +192,13 @@ class RedisBroker:
                     log.info("Redis is back")
                 failing, pause = False, FIRST_PAUSE
                 await self._read_and_change(pubsub)
-            except (RedisError, OSError) as error:
+            except LOST as error:
                 if not failing:
                     log.warning("the Redis subscription is lost: %s", error)
                 failing = True
             finally:
                 self._set_down()
-                with contextlib.suppress(RedisError, OSError):
+                with contextlib.suppress(*LOST):
                     await pubsub.aclose()  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -255,7 +258,7 @@ class RedisBroker:
                     # Forgotten now, not when Redis confirms: it may be wanted again before that.
                     for name in fewer:
                         pubsub.channels.pop(name.encode(), None)
-            except (RedisError, OSError):
+            except LOST:
                 return  # the reader sees the same connection fail
 
     def _handle(self, message: dict[str, Any]) -> None:

@@ -20,6 +20,8 @@ CONNECTIONS = 4
 PATIENCE = 10.0
 """Seconds that a call waits for one of them: when a crowd returns, hundreds of rooms ask at once."""
 log = logging.getLogger(__name__)
+LOST = (RedisError, OSError, RuntimeError)
+"""What a lost connection raises; RuntimeError on uvloop, see `realtime.broker_redis`."""
 
 _PUT = """
 local t = redis.call('TIME')
@@ -98,7 +100,7 @@ class RedisPresenceStore:
         """Redis answers."""
         try:
             return bool(await self._redis.ping())
-        except (RedisError, OSError):
+        except LOST:
             return False
 
     async def aclose(self) -> None:
@@ -110,7 +112,7 @@ class RedisPresenceStore:
     async def _execute(self, pipe: Any) -> list[Any] | None:
         try:
             answers: list[Any] = await pipe.execute()
-        except (RedisError, OSError) as error:
+        except LOST as error:
             if not self._failing:
                 log.warning("presence is local only: %s", error)
             self._failing = True

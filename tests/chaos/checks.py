@@ -215,10 +215,8 @@ SUSPICIOUS = ("Traceback", "never retrieved", "was destroyed", "never awaited")
 
 
 def bad_lines(logs: dict[str, str]) -> Iterator[str]:
-    """A process under faults logs warnings and one line of an error, never a surprise of its own."""
+    """A process under faults logs warnings and errors of one line, never a surprise of its own."""
     for name, text in logs.items():
-        lines = text.splitlines()
-        for number, line in enumerate(lines):
-            if any(word in line for word in SUSPICIOUS):
-                yield f"{name} logged:\n" + "\n".join(lines[max(0, number - 2) : number + 25])
-                break
+        bad = [line for line in text.splitlines() if any(word in line for word in SUSPICIOUS)]
+        for line in bad[:3]:
+            yield f"{name} logged: " + line.replace("\\n", "\n")

@@ -23,7 +23,10 @@ SECONDS = 8.0
 LIMIT = 150.0
 """A run takes about 20 seconds on a quiet machine. Beyond this it hangs, and says where."""
 SEEDS = [1]
-FOUND: list[tuple[int, float]] = []
+FOUND = [
+    # A connection to Redis, reset at the wrong moment, ended the task that publishes and the one of presence.
+    (302, 10.0),
+]
 """(seed, seconds) of bugs that were found."""
 
 

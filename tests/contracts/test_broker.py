@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from redis.asyncio.client import Pipeline
 
 from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker, MemoryBus
@@ -212,6 +213,21 @@ async def test_a_publisher_that_lost_messages_warns_the_others(pair: tuple[Node,
         a.broker.publish("elsewhere", b"%d" % n)
     assert isinstance(a.broker, RedisBroker) and a.broker.dropped >= 500, "the queue is bounded"
     await until(lambda: b.gaps > before)
+
+
+async def test_uvloop_says_in_its_own_way_that_a_connection_is_closed(
+    pair: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def closed(_: object, *__: object) -> None:
+        monkeypatch.undo()
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    gaps = pair[1].gaps
+    monkeypatch.setattr(Pipeline, "execute", closed)
+    pair[0].broker.publish("room:1", b"lost")
+    await until(lambda: pair[1].gaps > gaps)
+    await heard_again(*pair, b"hello")
+    assert "starts again" not in caplog.text
 
 
 async def test_a_broker_starts_while_redis_is_away(redis_url: str, redis_server: Redis) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from redis.asyncio.client import Pipeline
 
 from realtime.presence import PresenceStore
 from realtime.presence_memory import MemoryPresenceStore
@@ -92,6 +93,19 @@ async def test_redis_away_is_not_known_never_an_error(redis_url: str, redis_serv
     await asyncio.to_thread(redis_server.start)
     assert await store.write([("r1", "a", b"1")], [])
     assert await store.read(["r1"]) == {"r1": {"a": b"1"}}
+    await store.aclose()
+
+
+async def test_a_connection_that_uvloop_calls_closed_is_no_error(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def closed(_: object, *__: object) -> None:
+        raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
+
+    store = RedisPresenceStore(redis_url)
+    monkeypatch.setattr(Pipeline, "execute", closed)
+    assert not await store.write([("room", "sid", b"{}")], [])
+    assert await store.read(["room"]) is None
     await store.aclose()
 
 
