@@ -6,12 +6,13 @@ thread, so the pool is as large as the executor. Called by the composition root,
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, create_engine, event, make_url
+from sqlalchemy.exc import DisconnectionError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 LOCK_WAIT_SECONDS = 3
@@ -22,6 +23,9 @@ REST_SECONDS = 2.0
 RECYCLE_SECONDS = 1800
 """Below MySQL's wait_timeout of eight hours and what firewalls usually grant an idle connection."""
 
+SHOWN = 1_000
+"""Characters of a statement that an error shows."""
+_LITERAL = re.compile(r"0x[0-9a-fA-F]+")
 WRITING = "tongyou_writing"
 """Execution option of connections whose transaction is going to write."""
 
@@ -31,10 +35,20 @@ def make_engine(url: str, pool_size: int = 8) -> Engine:
     parsed = make_url(url)
     backend = parsed.get_backend_name()
     if backend == "sqlite":
-        return _sqlite(parsed, pool_size)
-    if backend in ("mysql", "mariadb"):
-        return _mysql(parsed, pool_size)
-    raise ValueError(f"DATABASE_URL: {backend} is not supported, use sqlite:/// or mysql+pymysql://")
+        engine = _sqlite(parsed, pool_size)
+    elif backend in ("mysql", "mariadb"):
+        engine = _mysql(parsed, pool_size)
+    else:
+        raise ValueError(f"DATABASE_URL: {backend} is not supported, use sqlite:/// or mysql+pymysql://")
+    event.listen(engine, "handle_error", _hide_literals)
+    return engine
+
+
+def _hide_literals(context: ExceptionContext) -> None:
+    """Parameters are hidden already; this is for texts that stand in a statement itself, in hex."""
+    error = context.sqlalchemy_exception
+    if isinstance(error, StatementError) and error.statement is not None:
+        error.statement = _LITERAL.sub("0x...", error.statement)[:SHOWN]
 
 
 def pool_counts(engine: Engine) -> tuple[int, int]:

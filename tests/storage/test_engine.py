@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, Engine, QueuePool, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage import engine as subject
 from storage.engine import WRITING, make_engine
 from storage.faults import Fault, fault_of
+from storage.statements import statements
 
 
 @pytest.fixture
@@ -149,3 +151,14 @@ def test_errors_do_not_quote_what_was_to_be_stored(tmp_sqlite_url: str) -> None:
         connection.execute(text("INSERT INTO nowhere VALUES (:said)"), {"said": "the key is under the mat"})
     engine.dispose()
     assert "under the mat" not in str(caught.value)
+
+
+@pytest.mark.integration
+def test_errors_do_not_quote_what_stands_in_the_statement_itself(mysql: Engine) -> None:
+    """Checkpoints of answers do, in hex and by the megabyte."""
+    said = "我们悄悄说的话"
+    statement = statements(mysql.dialect).checkpoints(f'[["a1","streaming","{said * 1000}",""]]'.encode())
+    with pytest.raises(ProgrammingError) as caught, mysql.connect() as connection:
+        connection.exec_driver_sql(statement, ("2026-01-01T00:00:00.000Z",))
+    log = "".join(traceback.format_exception(caught.value))
+    assert said.encode().hex() not in log and "0x..." in log and len(log) < 10_000
