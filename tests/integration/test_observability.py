@@ -263,6 +263,9 @@ async def test_dashboard_and_alerts_ask_for_what_is_there(cluster: Cluster) -> N
             asked.add(name)
         groups = grouped_by(expression) - {"instance"}
         assert all(groups <= known[name] for name, _ in found), f"{where}: {groups} are no labels"
+    told = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
+    for name in re.findall(r"`(tongyou_[a-z_]+)", told):
+        assert name in known or f"{name}_count" in known, f"OPERATIONS.md: there is no metric {name}"
     ours = {family(name) for name in known if name.startswith("tongyou_")}
     assert ours - {family(name) for name in asked} <= QUIET, "a metric that nobody looks at"
 

@@ -5,27 +5,58 @@ and restarts one of them under two open clients. R7.2: nothing is lost and nobod
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
+import socket
 from collections.abc import Iterator
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient
 
 from tests.integration.room_client import Api, RoomClient, snapshot_view
+from tests.services.process import HOST, free_port
 from tests.services.redis import Redis
 from tests.services.supervisor import Supervisor
 
 pytestmark = pytest.mark.timeout(120)
 
 
+def two_free_ports() -> int:
+    """A port such that the next one is free as well."""
+    for _ in range(100):
+        port = free_port()
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port + 1))
+            return port
+    raise RuntimeError("no two free ports side by side")
+
+
+async def scrape(port: int) -> str:
+    """What it shows, as soon as it listens: a process that was restarted may still be starting."""
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(OSError):
+                return (await AsyncHTTPClient().fetch(f"http://{HOST}:{port}/metrics")).body.decode()
+            await asyncio.sleep(0.1)
+
+
 @pytest.fixture
-def supervisor(mariadb_url: str, redis_server: Redis) -> Iterator[Supervisor]:
+def operators_port() -> int:
+    return two_free_ports()
+
+
+@pytest.fixture
+def supervisor(mariadb_url: str, redis_server: Redis, operators_port: int) -> Iterator[Supervisor]:
     settings = {"DATABASE_URL": mariadb_url, "REDIS_URL": redis_server.url, "THROTTLE_FACTOR": "100"}
-    made = Supervisor(settings)
+    made = Supervisor(settings | {"METRICS_PORT": str(operators_port)})
     made.migrate()
     with made:
         yield made
 
 
-async def test_one_process_is_stopped_started_and_restarted_under_two_clients(supervisor: Supervisor) -> None:
+async def test_one_process_is_stopped_started_and_restarted_under_two_clients(
+    supervisor: Supervisor, operators_port: int
+) -> None:
     ann = await Api(supervisor.url).guest("Ann")
     trip = (await ann.ok("POST", "/api/trips", {"title": "大理"}))["trip"]["id"]
     link = (await ann.ok("POST", f"/api/trips/{trip}/invites", {"role": "editor"}))["url"]
@@ -58,3 +89,10 @@ async def test_one_process_is_stopped_started_and_restarted_under_two_clients(su
         assert set(client.close_codes) <= {1012}, "a client was sent away without 'restart'"
         await client.stop()
     assert sum(key.startswith("stop:") for key in truth) == made
+
+    connected = 0.0
+    for number in range(2):
+        shown = await scrape(operators_port + number)
+        assert f'tongyou_process_info{{process="{number}"}} 1.0' in shown, "each process has its own port"
+        connected += float(re.findall(r"^tongyou_connections_opened_total (.*)$", shown, re.M)[0])
+    assert connected >= 1, "whoever came back after the last restart"
