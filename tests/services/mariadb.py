@@ -100,14 +100,10 @@ class MariaDB(Service):
         # Read before any other option file: nothing of a system-wide MariaDB leaks in.
         settings: dict[str, str | int | Path] = {
             "datadir": self.data_folder,
-            # Of its own: a server that starts deletes the temporary tables of others in a shared one.
-            "tmpdir": self.folder / "tmp",
             "socket": self.socket_path,
             # A server that starts clears away what it takes for its own leavings, also of one beside it.
             "tmpdir": self.folder,
             "pid-file": self.folder / "pid",
-            # Not /tmp: a server that starts clears away temporary tables of others that it finds there.
-            "tmpdir": self.folder,
             "port": self.port,
             "bind-address": HOST,
             "skip-name-resolve": 1,
@@ -124,7 +120,6 @@ class MariaDB(Service):
         if user := _user():
             settings["user"] = user
         lines = [f"{key} = {value}" for key, value in settings.items()]
-        (self.folder / "tmp").mkdir(exist_ok=True)
         self.config_path.write_text("\n".join(["[mariadbd]", *lines, ""]), "utf-8")
 
 
