@@ -231,6 +231,7 @@ class RoomSocket(WebSocketHandler):
         self.deps = deps
         self.hub = deps.hub
         self.session: Session | None = None
+        self._left = False
         self.actor = Actor(None)
 
     async def prepare(self) -> None:
@@ -280,6 +281,8 @@ class RoomSocket(WebSocketHandler):
         return RoomProtocol(self, False, params)
 
     def open(self, *args: str, **kwargs: str) -> None:
+        if self._left:
+            return  # while the handshake waited; `on_close` will not be called again
         protocol = self.ws_connection
         assert isinstance(protocol, RoomProtocol)
         protocol.set_nodelay(True)
@@ -319,6 +322,7 @@ class RoomSocket(WebSocketHandler):
             self.session.close(HEARTBEAT_LOST)
 
     def on_close(self) -> None:
+        self._left = True
         if self.session is None:
             return
         session, connection = self.session, self.session.connection

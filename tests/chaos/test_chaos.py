@@ -26,6 +26,8 @@ SEEDS = [1]
 FOUND = [
     # A connection to Redis, reset at the wrong moment, ended the task that publishes and the one of presence.
     (302, 10.0),
+    # A client that gave up while the database was slow to say who it is stayed a connection for ever.
+    (107, 10.0),
 ]
 """(seed, seconds) of bugs that were found."""
 

@@ -62,7 +62,11 @@ class RawSocket:
         } | headers
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
         writer.write(f"GET /api/socket HTTP/1.1\r\n{lines}\r\n".encode())
-        answer = await reader.readuntil(b"\r\n\r\n")
+        try:
+            answer = await reader.readuntil(b"\r\n\r\n")
+        except BaseException:
+            writer.transport.abort()
+            raise
         return cls(reader, writer, int(answer.split()[1]))
 
     def send(self, payload: bytes | dict[str, Any], opcode: int = TEXT, **how: bool) -> None:

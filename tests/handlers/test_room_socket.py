@@ -346,6 +346,39 @@ async def test_a_connection_that_vanishes_leaves_nothing_behind(dial: Dial, node
     assert node.hub.admit("ann", "127.0.0.1") is None
 
 
+async def test_a_client_that_leaves_while_the_handshake_waits_leaves_nothing_behind(
+    dial: Dial, node: Node, sessions: FakeSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered, left, opened = (asyncio.Event() for _ in range(4))
+    resolve, on_close, open_ = sessions.resolve, room_socket.RoomSocket.on_close, room_socket.RoomSocket.open
+
+    async def slow(*arguments: Any, **how: Any) -> Any:
+        asked.set()
+        await answered.wait()
+        return await resolve(*arguments, **how)
+
+    def noticed(handler: Any) -> None:
+        on_close(handler)
+        left.set()
+
+    def late(handler: Any) -> None:
+        open_(handler)
+        opened.set()
+
+    monkeypatch.setattr(sessions, "resolve", slow)
+    monkeypatch.setattr(room_socket.RoomSocket, "on_close", noticed)
+    monkeypatch.setattr(room_socket.RoomSocket, "open", late)
+    connecting = asyncio.create_task(dial("ann"))
+    async with asyncio.timeout(10):
+        await asked.wait()
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await left.wait()
+        answered.set()
+        await opened.wait()
+    assert not node.hub.sessions and node.hub.admit("ann", "127.0.0.1") is None
+
+
 async def test_a_client_that_never_reads_is_cut_and_costs_no_more_than_its_budget(
     dial: Dial, node: Node, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
