@@ -53,6 +53,7 @@ LOAD = [
     "locust==2.47.0",
     "websocket-client==1.9.2",
     "psutil==7.2.2",
+    "py-spy==0.4.3",
 ]
 
 setup(

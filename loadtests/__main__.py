@@ -1,5 +1,5 @@
 """`python -m loadtests`: the benchmark."""
 
-from loadtests.bench import main
+from loadtests.bench.main import main
 
 main()

@@ -29,7 +29,7 @@ from typing import Any
 
 import psutil
 
-from loadtests.bench import cpu
+from loadtests.bench.clock import cpu
 from loadtests.recorder import (
     HOST,
     Heard,
