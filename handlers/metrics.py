@@ -15,7 +15,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -250,6 +257,7 @@ def _histogram(name: str, text: str, of: Mapping[str, Distribution], label: str 
 
 def make_registry(sources: Sources) -> CollectorRegistry:
     """A registry of our own: the library's global one belongs to nobody."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # as many series again, and nobody asks for them
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Numbers(sources))
     ProcessCollector(registry=registry)

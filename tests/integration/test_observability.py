@@ -235,12 +235,7 @@ def expressions() -> Iterator[tuple[str, str]]:
             yield variable["name"], variable["query"]["query"].split("(")[1].split(",")[0]
 
 
-QUIET = {
-    "tongyou_transactions_total",
-    "tongyou_process_info",
-    "tongyou_http_requests_created",
-    "tongyou_http_request_seconds_created",
-}
+QUIET = {"tongyou_transactions_total", "tongyou_process_info"}
 
 
 def family(sample: str) -> str:
