@@ -1,22 +1,21 @@
 """The composition root: reads the settings, builds the parts, wires them, listens, drains.
 
 The only reader of the environment (and of `.env`), and the only place that chooses
-implementations. Holds no rule of its own. Run as `python server.py [serve|migrate|check]`, by
+implementations. Holds no rule of its own. Run as `python server.py [command]` (see `operations`), by
 `make run`, or by supervisord, which hands the listening socket on file descriptor 0.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -30,12 +29,14 @@ from domain.accounts import Limits
 from domain.answers import AskLimits
 from domain.events import Committed
 from handlers import listening, logs, make_application, metrics
+from handlers.accepting import Board, Doors
 from handlers.demo import load_sample
 from handlers.deps import Check, Deps, Features, utc_now
 from handlers.http_server import GracefulServer
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.sessions import SessionCache
+from operations import Domain, Installation, commands
 from realtime.assistant.answering import Budgets
 from realtime.assistant.completions import Timeouts
 from realtime.assistant.openai_client import OpenAICompletions
@@ -55,10 +56,11 @@ from realtime.tasks import Tasks
 from storage.engine import make_engine, pool_counts
 from storage.health import DatabaseHealth
 from storage.runner import Runner
-from storage.schema import SchemaError, check, upgrade
+from storage.schema import SchemaError, check
 from storage.unit_of_work import SqlUnits
 
 ROOT = Path(__file__).resolve().parent
+DIST = ROOT / "frontend" / "dist"
 log = logging.getLogger("tongyou")
 
 
@@ -185,10 +187,13 @@ class Server:
         settings = self.settings
         async with AsyncExitStack() as stack:
             await self._build(stack)
-            sockets = listening.inherited() or listening.bind(
+            inherited = listening.inherited()
+            sockets = inherited or listening.bind(
                 settings.host, settings.port, shared=bool(settings.redis_url)
             )
-            self._http.add_sockets(sockets)
+            board = Board(settings.folder, settings.tongyou_process) if inherited else None
+            self._doors = Doors(self._http, sockets, board, lambda: len(self._hub.sessions))
+            self._doors.open()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._stop)
@@ -268,7 +273,7 @@ class Server:
             hub=self._hub,
             assistant=self._assistant,
             sessions=self._sessions,
-            dist=ROOT / "frontend" / "dist",
+            dist=DIST,
             sample=load_sample(),
             limits=Limits().times(settings.throttle_factor),
             features=Features(
@@ -297,7 +302,7 @@ class Server:
         answered, lanes finish; within `drain_seconds`."""
         self.ready = False
         log.info("draining")
-        self._http.stop()
+        self._doors.close()
         self._http.retire()
         await self._assistant.drain(self.settings.drain_seconds * 0.25)
         await self._hub.drain(self.settings.drain_seconds * 0.4)
@@ -356,39 +361,62 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
     uvloop.run(main)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0, or 2 with one line on stderr when settings or schema are wrong."""
-    parser = argparse.ArgumentParser(prog="tongyou", description="Tongyou: plan and travel together, live.")
-    parser.add_argument(
-        "command",
-        nargs="?",
-        default="serve",
-        choices=("serve", "migrate", "check"),
-        help="serve: run one process (default); migrate: bring the database to this version's schema; "
-        "check: say whether settings and schema are right",
+@asynccontextmanager
+async def _domain(settings: Settings) -> AsyncIterator[Domain]:
+    """The services for an operator's command, and the word to the processes that serve."""
+    async with AsyncExitStack() as stack:
+        engine = make_engine(settings.database_url, 1)
+        stack.callback(engine.dispose)
+        await asyncio.to_thread(check, engine)
+        executor = ThreadPoolExecutor(1, "sql")
+        stack.callback(executor.shutdown)
+        run = Runner(SqlUnits(engine), executor, lambda *committed: publisher.publish(*committed))
+        broker, presence, _ = _bus(settings)
+        stack.push_async_callback(presence.aclose)
+        # Never started: it has no rooms and hears nothing, it only has a word for the others.
+        hub = Hub(run, broker, presence, SessionCache(run, utc_now).still_valid)
+        publisher = Publisher(hub, broker)
+        yield Domain(run, hub.revoke, Argon2Hasher(executor).hash, utc_now)
+        await run.drain(5)
+        await broker.aclose()
+        if isinstance(broker, RedisBroker) and broker.dropped:
+            log.warning("Redis does not answer: open pages follow within 15 seconds")
+
+
+def _installation() -> Installation:
+    """What the settings say, for the operators' commands. Raises `SettingsError`."""
+    given = {**dotenv_values(ROOT / ".env"), **os.environ}
+    settings = Settings.read({name: value for name, value in given.items() if value is not None})
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    lines = logs.configure(
+        settings.log_level.upper(),
+        settings.log_format,
+        process=settings.tongyou_process,
+        secrets=settings.secrets,
     )
-    command = parser.parse_args(arguments).command
+    return Installation(
+        root=ROOT,
+        folder=settings.folder,
+        dist=DIST,
+        database_url=settings.database_url,
+        redis_url=settings.redis_url,
+        processes=settings.processes,
+        metrics_host=settings.metrics_host,
+        metrics_port=settings.metrics_port,
+        db_pool_size=settings.db_pool_size,
+        max_connections=settings.max_connections,
+        serve=lambda: run_loop(Server(settings, lines.counts).serve()),
+        domain=lambda: _domain(settings),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of `operations.commands`; 2 with one line on stderr when settings or schema are wrong."""
     try:
-        given = {**dotenv_values(ROOT / ".env"), **os.environ}
-        settings = Settings.read({name: value for name, value in given.items() if value is not None})
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        lines = logs.configure(
-            settings.log_level.upper(),
-            settings.log_format,
-            process=settings.tongyou_process,
-            secrets=settings.secrets,
-        )
-        if command == "migrate":
-            upgrade(settings.database_url)
-        elif command == "check":
-            check(make_engine(settings.database_url, 1))
-            print("Settings and schema are right.")
-        else:
-            run_loop(Server(settings, lines.counts).serve())
+        return commands.main(arguments, _installation, ROOT)
     except (SettingsError, SchemaError, listening.ListenError) as error:
         print(f"tongyou: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def cli() -> None:

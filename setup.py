@@ -64,7 +64,7 @@ setup(
     packages=find_packages(
         include=[
             f"{name}{suffix}"
-            for name in ("handlers", "realtime", "domain", "storage")
+            for name in ("handlers", "operations", "realtime", "domain", "storage")
             for suffix in ("", ".*")
         ]
     ),

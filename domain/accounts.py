@@ -150,6 +150,31 @@ def clean_email(text: str) -> str:
         raise Invalid("this is not an e-mail address", field="email") from None
 
 
+# --- locked accounts ----------------------------------------------------------------------
+
+LOCKED = "!"
+"""Before the hash of a locked account's password: no password fits what follows."""
+
+
+def is_locked(user: User) -> bool:
+    """An operator has locked this account."""
+    return user.password_hash is not None and user.password_hash.startswith(LOCKED)
+
+
+def lock(user: User) -> User:
+    """The same account, locked."""
+    if user.password_hash is None or is_locked(user):
+        return user
+    return msgspec.structs.replace(user, password_hash=LOCKED + user.password_hash)
+
+
+def unlock(user: User) -> User:
+    """The same account, with its password as it was."""
+    if user.password_hash is None or not is_locked(user):
+        return user
+    return msgspec.structs.replace(user, password_hash=user.password_hash.removeprefix(LOCKED))
+
+
 # --- commands of accounts -----------------------------------------------------------------
 
 
@@ -306,7 +331,13 @@ class AccountRepositories(Protocol):
     def user_by_login(self, key: str) -> User | None:
         """The user whose `username_key` or `email_key` is `key`."""
 
+    def find_users(self, text: str, limit: int) -> list[User]:
+        """Users whose id is `text`, or whose user name, address or name contains it; newest first."""
+
     def add_session(self, session: AuthSession) -> None: ...
+
+    def sessions_of(self, user_id: str) -> list[AuthSession]:
+        """All sessions of a user, expired or not, last used first."""
 
     def session_by_token(self, token_hash: str) -> AuthSession | None:
         """The session, expired or not."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 from tornado.http1connection import HTTP1ServerConnection
@@ -23,17 +24,28 @@ from tornado.httputil import (
 
 GRACE = 0.2
 """Seconds in which a request that was on its way when the end began still arrives."""
+FRESH_SECONDS = 1.0
+"""How long a new connection may take to ask something when the end has begun: it was accepted, so its
+request cannot go elsewhere. Not longer, because browsers open some in reserve."""
 
 
 class _Noting(HTTPMessageDelegate):
     """Passes everything on; notes when a request has begun to arrive."""
 
-    def __init__(self, inner: HTTPMessageDelegate, busy: set[object], connection: object) -> None:
+    def __init__(
+        self,
+        inner: HTTPMessageDelegate,
+        fresh: dict[object, float],
+        busy: set[object],
+        connection: object,
+    ) -> None:
         self._inner = inner
+        self._fresh = fresh
         self._busy = busy
         self._connection = connection
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
+        self._fresh.pop(self._connection, None)
         self._busy.add(self._connection)
         return self._inner.headers_received(start_line, headers)
 
@@ -51,9 +63,16 @@ class GracefulServer(HTTPServer):
     """See the module. `stop`, then `retire`, then `finish`."""
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
+        self._fresh: dict[object, float] = {}
+        """Connections that have not asked anything yet, and when they came."""
         self._busy: set[object] = set()
         self._finishing = False
         super().initialize(*args, **kwargs)
+
+    @property
+    def unanswered(self) -> int:
+        """Connections with a request under way, or whose first one has not come yet."""
+        return len(self._busy) + len(self._fresh)
 
     def retire(self) -> None:
         """From now on every answer ends its connection, and says so: the next request of that client goes to
@@ -65,11 +84,10 @@ class GracefulServer(HTTPServer):
         are cut."""
         await asyncio.sleep(min(GRACE, deadline))
         self._finishing = True
-        for connection in self._connections - self._busy:
-            connection.stream.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(deadline):
-                while self._connections:  # noqa: ASYNC110 (Tornado has no event for it)
+                while self._connections:
+                    self._close_idle()
                     await asyncio.sleep(0.02)
         finished = not self._connections
         with contextlib.suppress(TimeoutError):
@@ -77,17 +95,28 @@ class GracefulServer(HTTPServer):
                 await self.close_all_connections()
         return finished
 
+    def _close_idle(self) -> None:
+        long_ago = time.monotonic() - FRESH_SECONDS
+        for connection in list(self._connections):
+            if connection not in self._busy and self._fresh.get(connection, 0.0) < long_ago:
+                connection.stream.close()
+
     # --- called by Tornado ------------------------------------------------------------------
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """A connection waits for its next request."""
-        self._busy.discard(server_conn)
-        if self._finishing:
+        if server_conn in self._busy:
+            self._busy.discard(server_conn)
+        else:
+            self._fresh[server_conn] = time.monotonic()
+        if self._finishing and server_conn not in self._fresh:
             assert isinstance(server_conn, HTTP1ServerConnection)
             server_conn.stream.close()
-        return _Noting(super().start_request(server_conn, request_conn), self._busy, server_conn)
+        inner = super().start_request(server_conn, request_conn)
+        return _Noting(inner, self._fresh, self._busy, server_conn)
 
     def on_close(self, server_conn: object) -> None:
         """A connection has ended, or became a WebSocket."""
         self._busy.discard(server_conn)
+        self._fresh.pop(server_conn, None)
         super().on_close(server_conn)

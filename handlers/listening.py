@@ -40,7 +40,6 @@ def inherited() -> list[socket.socket]:
         if stat.S_ISSOCK(os.fstat(0).st_mode):
             handed = socket.socket(fileno=os.dup(0))
             if handed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                handed.setblocking(False)
                 return [handed]
             handed.close()
     return []

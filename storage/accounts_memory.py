@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from domain.accounts import AuthSession, User
+from domain.accounts import AuthSession, User, login_key
 from domain.errors import Conflict
 from domain.membership import Invite, TripSummary
 from domain.services.trips import summarize
@@ -65,6 +65,18 @@ class MemoryAccounts:
         found = (user for user in self._state.users.values() if key in (user.username_key, user.email_key))
         return next(found, None)
 
+    def find_users(self, text: str, limit: int) -> list[User]:
+        key, name = login_key(text), text.casefold()
+        found = [
+            user
+            for user in self._state.users.values()
+            if user.id == text
+            or any(key in each for each in (user.username_key, user.email_key) if each is not None)
+            or name in user.name.casefold()
+        ]
+        found.sort(key=lambda user: user.id)
+        return sorted(found, key=lambda user: user.created_at, reverse=True)[:limit]
+
     def _refuse_taken(self, user: User) -> None:
         for other in self._state.users.values():
             if other.id == user.id:
@@ -82,6 +94,11 @@ class MemoryAccounts:
     def session_by_token(self, token_hash: str) -> AuthSession | None:
         found = (each for each in self._state.sessions.values() if each.token_hash == token_hash)
         return next(found, None)
+
+    def sessions_of(self, user_id: str) -> list[AuthSession]:
+        mine = [each for each in self._state.sessions.values() if each.user_id == user_id]
+        mine.sort(key=lambda session: session.id)
+        return sorted(mine, key=lambda session: session.last_seen, reverse=True)
 
     def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None:
         session = self._state.sessions.get(auth_id)

@@ -13,10 +13,10 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, case, delete, false, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.accounts import AuthSession, User
+from domain.accounts import AuthSession, User, login_key
 from domain.errors import Conflict
 from domain.membership import Invite, TripSummary
 from storage.tables_accounts import auth_sessions, invites, throttles, users
@@ -53,6 +53,24 @@ class SqlAccounts:
         column = users.c.email_key if "@" in key else users.c.username_key
         return self._one(users, column == key, User)
 
+    def find_users(self, text: str, limit: int) -> list[User]:
+        key = login_key(text)
+        query = (
+            select(users)
+            .where(
+                or_(
+                    # MariaDB refuses to compare an ASCII column with anything else.
+                    users.c.id == text if text.isascii() else false(),
+                    users.c.username_key.contains(key, autoescape=True),
+                    users.c.email_key.contains(key, autoescape=True),
+                    users.c.name.contains(text, autoescape=True),
+                )
+            )
+            .order_by(users.c.created_at.desc(), users.c.id)
+            .limit(limit)
+        )
+        return [_struct(row, User) for row in self._connection.execute(query).mappings()]
+
     @contextmanager
     def _unique(self, user: User) -> Iterator[None]:
         """Say which key is taken; the constraint catches those who register at the same moment."""
@@ -76,6 +94,14 @@ class SqlAccounts:
 
     def session_by_token(self, token_hash: str) -> AuthSession | None:
         return self._one(auth_sessions, auth_sessions.c.token_hash == token_hash, AuthSession)
+
+    def sessions_of(self, user_id: str) -> list[AuthSession]:
+        query = (
+            select(auth_sessions)
+            .where(auth_sessions.c.user_id == user_id)
+            .order_by(auth_sessions.c.last_seen.desc(), auth_sessions.c.id)
+        )
+        return [_struct(row, AuthSession) for row in self._connection.execute(query).mappings()]
 
     def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None:
         self._connection.execute(

@@ -39,6 +39,7 @@ from domain.accounts import (
     clean_name,
     clean_username,
     hash_token,
+    is_locked,
     later,
     login_key,
 )
@@ -162,7 +163,7 @@ def start_login(command: StartLogin, uow: UnitOfWork) -> Candidate:
     _count(uow.accounts, _account_key(key), command.limits.login_account, command.at)
     _count(uow.accounts, _address_key(command.address), command.limits.login_address, command.at)
     user = uow.accounts.user_by_login(key)
-    if user is None:
+    if user is None or is_locked(user):
         return Candidate(None, None)
     return Candidate(user.id, user.password_hash, user.name)
 

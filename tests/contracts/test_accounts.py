@@ -124,6 +124,36 @@ def test_keys_compare_bytewise(begin: Begin, one: str, other: str) -> None:
         assert found is not None and found.id == "u2"
 
 
+def test_users_are_found_by_a_part_of_what_they_are_called(begin: Begin) -> None:
+    ann = _user(1, username="Ann_1", username_key="ann_1")
+    bob = msgspec.structs.replace(
+        _user(2, email="Bob@b.org", email_key="bob@b.org"), name="小明", created_at=later(AT, days=1)
+    )
+    with begin() as accounts:
+        for user in (ann, bob, _user(3, is_guest=True)):
+            accounts.add_user(user)
+        found = {
+            text: [user.id for user in accounts.find_users(text, 10)]
+            for text in ("ann", "ANN_", "b.org", "小明", "u3", "user 1", "%", "a_n", "nobody")
+        }
+        assert found == {
+            "ann": ["u1"], "ANN_": ["u1"], "b.org": ["u2"], "小明": ["u2"], "u3": ["u3"], "user 1": ["u1"],
+            "%": [], "a_n": [], "nobody": [],
+        }  # fmt: skip
+        assert [user.id for user in accounts.find_users("", 2)] == ["u2", "u1"], "newest first"
+
+
+def test_sessions_of_one_user_come_last_used_first(begin: Begin) -> None:
+    with begin() as accounts:
+        accounts.add_user(_user(1))
+        accounts.add_user(_user(2))
+        for session in (_session(1), _session(2), _session(3, "u2")):
+            accounts.add_session(session)
+        accounts.touch_session("s2", later(AT, days=1), later(AT, days=31))
+        assert [each.id for each in accounts.sessions_of("u1")] == ["s2", "s1"]
+        assert accounts.sessions_of("u3") == []
+
+
 def test_sessions(begin: Begin) -> None:
     with begin() as accounts:
         accounts.add_user(_user(1))

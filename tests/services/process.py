@@ -40,6 +40,17 @@ def free_port() -> int:
     raise RuntimeError(f"no free port between {PORT_RANGE[0]} and {PORT_RANGE[1]}")
 
 
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row on which nobody listens now."""
+    for _ in range(200):
+        first = free_port()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for port in range(first, first + count):
+                stack.enter_context(socket.create_server((HOST, port)))
+            return first
+    raise RuntimeError(f"no {count} free ports in a row")
+
+
 class ServiceError(RuntimeError):
     """A server did not start or stop as told; the message ends with its log."""
 

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.services.process import HOST, Service
+from tests.services.process import HOST, Service, free_ports
 from tests.services.server import OWN_SETTINGS, ROOT, ServerProcess
 
 MINFDS = 65536
@@ -23,7 +23,8 @@ MINFDS = 65536
 class Supervisor(Service):
     """`processes` times `python <script>`, with these settings, behind one port.
 
-    `script` is `server.py`, or for tests of tests one that behaves worse.
+    Each one's operators' port is `operators_port` + its number. `script` is `server.py`, or for tests of
+    tests one that behaves worse.
     """
 
     name = "supervisord"
@@ -37,7 +38,8 @@ class Supervisor(Service):
         self.processes = processes
         self.conf = self.folder / "supervisord.conf"
         self._script = script
-        self._settings = dict(settings)
+        self.operators_port = free_ports(processes)
+        self._settings = {"METRICS_PORT": str(self.operators_port), **settings}
 
     def prepare(self) -> None:
         (self.folder / "log").mkdir(exist_ok=True)

@@ -1,0 +1,56 @@
+"""The operators' commands: an edge like `handlers`, for people with a shell instead of a browser.
+
+Owns what the commands are given (`Installation`, built by `server.py` from the settings), one module a
+group of commands, and the journal of what operators did. Translates arguments into commands of the
+domain (`run(service, command)`) or into calls of `storage`, and results into lines. Holds no SQL and no
+rules, reads no environment, and knows neither Tornado nor rooms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from domain.ports import Run
+
+
+class Failed(Exception):
+    """A command did not do what was asked; the message says why and what helps."""
+
+
+class Revoke(Protocol):
+    """Ends open sockets at once, on every process that Redis reaches."""
+
+    async def __call__(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None: ...
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What commands on people and trips need. `hash`: of a password."""
+
+    run: Run
+    revoke: Revoke
+    hash: Callable[[str], Awaitable[str]]
+    clock: Callable[[], str]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """One installation as its settings describe it. `metrics_port` 0: processes have no operators'
+    port. `serve` runs one process until it is told to stop; `domain` opens the services."""
+
+    root: Path
+    folder: Path
+    dist: Path
+    database_url: str
+    redis_url: str
+    processes: int
+    metrics_host: str
+    metrics_port: int
+    db_pool_size: int
+    max_connections: int
+    serve: Callable[[], None]
+    domain: Callable[[], AbstractAsyncContextManager[Domain]]

@@ -1,0 +1,166 @@
+"""`tongyou check`: whether everything that the server needs is there and fits, before it is started.
+
+Owns what is asked and every limit; each finding that is not well says what to do. Changes nothing (but
+for a file that it makes in DATA_DIR and removes again). Called by `operations.commands`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from operations import Failed, Installation
+from operations.facts_redis import redis_facts
+from storage.engine import make_engine
+from storage.facts import DatabaseFacts, database_facts
+from storage.schema import SchemaError, check
+
+CLOCK_SECONDS = 5.0
+"""Leases of answers assume that all clocks are within 15 seconds."""
+OLDEST = {"MySQL": (8, 0), "MariaDB": (10, 6), "SQLite": (3, 38)}
+SPARE_CONNECTIONS = 10
+"""Database connections that are left for operators' commands and migrations."""
+SPARE_FILES = 200
+"""Files of a process besides its WebSockets and database connections."""
+FREE_BYTES = 200 * 1024 * 1024
+
+Level = Literal["ok", "warn", "FAIL"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table. `hint`: what to do, when it is not well."""
+
+    level: Level
+    what: str
+    said: str
+    hint: str = ""
+
+
+def add(groups: Any) -> None:
+    """Add the command to the parser."""
+    made: argparse.ArgumentParser = groups.add_parser(
+        "check",
+        help="settings, database, Redis, schema, clocks, files: what fits and what does not",
+        description="Looks at everything that the server needs. Exit status 1 when something is wrong.",
+    )
+    made.set_defaults(act=_check)
+
+
+def _check(installation: Installation, _: argparse.Namespace) -> None:
+    wrong = 0
+    for each in findings(installation):
+        print(f"{each.level:<5} {each.what:<9} {each.said}")
+        if each.hint:
+            print(f"{'':<15} -> {each.hint}")
+        wrong += each.level == "FAIL"
+    if wrong:
+        raise Failed(f"{wrong} thing(s) to mend")
+
+
+def findings(installation: Installation) -> Iterator[Finding]:
+    """Everything that is looked at, in the order in which it is best mended."""
+    yield Finding("ok", "settings", f"{installation.processes} process(es), data in {installation.folder}")
+    try:
+        facts = database_facts(installation.database_url)
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        yield Finding("FAIL", "database", f"does not answer: {reason}", "start it, or mend DATABASE_URL")
+    else:
+        yield from _database(facts)
+        yield from _connections(installation, facts)
+        yield _clock("database", facts.clock_ahead)
+        yield _schema(installation)
+    yield from _redis(installation)
+    yield _folder(installation)
+    yield _files(installation)
+    yield _frontend(installation)
+
+
+def _database(facts: DatabaseFacts) -> Iterator[Finding]:
+    shown = f"{facts.product} {facts.shown_version}, {facts.charset}, time zone {facts.time_zone}"
+    oldest = OLDEST[facts.product]
+    if facts.version[: len(oldest)] < oldest:
+        wanted = ".".join(map(str, oldest))
+        yield Finding("FAIL", "database", shown, f"needs {facts.product} {wanted} or newer")
+    elif facts.charset not in ("utf8mb4", "UTF-8"):
+        yield Finding("FAIL", "database", shown, "ALTER DATABASE ... CHARACTER SET utf8mb4, before migrating")
+    else:
+        yield Finding("ok", "database", shown)
+    if not facts.durable:
+        hint = "set innodb_flush_log_at_trx_commit = 1"
+        yield Finding("warn", "database", "a power cut may lose changes that were acknowledged", hint)
+
+
+def _connections(installation: Installation, facts: DatabaseFacts) -> Iterator[Finding]:
+    wanted = installation.processes * installation.db_pool_size
+    if facts.connections and wanted + SPARE_CONNECTIONS > facts.connections:
+        said = f"PROCESSES x DB_POOL_SIZE = {wanted}, and the database allows {facts.connections} connections"
+        yield Finding("FAIL", "database", said, "raise max_connections, or lower DB_POOL_SIZE")
+
+
+def _clock(whose: str, ahead: float) -> Finding:
+    said = f"{whose}: {ahead:+.1f} s from this machine's"
+    if abs(ahead) > CLOCK_SECONDS:
+        return Finding("FAIL", "clock", said, f"synchronise the clocks (NTP); limit {CLOCK_SECONDS:g} s")
+    return Finding("ok", "clock", said)
+
+
+def _schema(installation: Installation) -> Finding:
+    engine = make_engine(installation.database_url, 1)
+    try:
+        check(engine)
+    except SchemaError as error:
+        return Finding("FAIL", "schema", str(error))
+    finally:
+        engine.dispose()
+    return Finding("ok", "schema", "is this version's")
+
+
+def _redis(installation: Installation) -> Iterator[Finding]:
+    if not installation.redis_url:
+        yield Finding("ok", "redis", "none: everything is in one process")
+        return
+    facts = redis_facts(installation.redis_url)
+    if facts.fault:
+        yield Finding("FAIL", "redis", f"does not answer: {facts.fault}", "start it, or mend REDIS_URL")
+        return
+    yield Finding("ok", "redis", f"Redis {facts.version}")
+    yield _clock("redis", facts.clock_ahead)
+
+
+def _folder(installation: Installation) -> Finding:
+    try:
+        with tempfile.TemporaryFile(dir=installation.folder):
+            free = shutil.disk_usage(installation.folder).free
+    except OSError as error:
+        return Finding(
+            "FAIL", "folder", f"{installation.folder}: {error.strerror}", "let this user write there"
+        )
+    said = f"{installation.folder} is writable, {free // 2**20} MiB free"
+    if free < FREE_BYTES:
+        return Finding("FAIL", "folder", said, "make room: logs and an embedded database grow there")
+    return Finding("ok", "folder", said)
+
+
+def _files(installation: Installation) -> Finding:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = installation.max_connections + installation.db_pool_size + SPARE_FILES
+    unlimited = hard == resource.RLIM_INFINITY
+    said = f"{'any number of' if unlimited else hard} open files allowed, up to {needed} needed by a process"
+    if not unlimited and hard < needed:
+        return Finding("warn", "files", said, "raise the limit (LimitNOFILE=), or lower MAX_CONNECTIONS")
+    if soft < needed:
+        said += f"; this shell has {soft}, `make serve` raises it"
+    return Finding("ok", "files", said)
+
+
+def _frontend(installation: Installation) -> Finding:
+    if not (installation.dist / "index.html").is_file():
+        return Finding("FAIL", "web app", f"is not in {installation.dist}", "make spa")
+    return Finding("ok", "web app", "is built")

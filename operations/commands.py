@@ -1,0 +1,60 @@
+"""`tongyou <command>`: the parser of all commands, and how they end.
+
+Owns the list of groups and the exit codes: 0 done, 1 not done (one line on stderr says why), 2 wrong
+settings, schema or arguments. Each group adds its own commands to the parser. Called by `server.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from domain.errors import DomainError
+from operations import Failed, Installation, about, backups, checks, people, processes, trips
+from storage.schema import upgrade
+
+EPILOG = "Settings come from the environment and the file .env; docs/OPERATIONS.md has recipes."
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their help."""
+    made = argparse.ArgumentParser(
+        prog="tongyou", description="Tongyou: plan and travel together, live.", epilog=EPILOG
+    )
+    made.set_defaults(act=_serve)
+    groups = made.add_subparsers(title="commands", metavar="COMMAND")
+    serve = groups.add_parser("serve", help="run one process in the foreground (the default)")
+    serve.set_defaults(act=_serve)
+    migrate = groups.add_parser("migrate", help="bring the database to this version's schema")
+    migrate.set_defaults(act=_migrate)
+    for group in (checks, processes, backups, people, trips, about):
+        group.add(groups)
+    return made
+
+
+def main(arguments: Sequence[str] | None, read: Callable[[], Installation], root: Path) -> int:
+    """Parse, read the settings where the command needs them, act. Returns the exit status."""
+    given = parser().parse_args(arguments)
+    if given.act is about.version:
+        about.version(root)
+        return 0
+    try:
+        given.act(read(), given)
+        return 0
+    except Failed as error:
+        print(f"tongyou: {error}", file=sys.stderr)
+    except DomainError as error:
+        print(f"tongyou: {error.message}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("tongyou: interrupted", file=sys.stderr)
+    return 1
+
+
+def _serve(installation: Installation, _: argparse.Namespace) -> None:
+    installation.serve()
+
+
+def _migrate(installation: Installation, _: argparse.Namespace) -> None:
+    upgrade(installation.database_url)
