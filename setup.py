@@ -42,6 +42,7 @@ DEV = [
     "websocket-client==1.9.2",
     "jsonschema==4.26.0",
     "openapi-spec-validator==0.9.0",
+    "schemathesis==4.32.5",
     "psutil==7.2.2",
     "import-linter==2.16",
     "ruff==0.17.6",

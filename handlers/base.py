@@ -105,6 +105,8 @@ class BaseHandler(RequestHandler):
 
     def check_xsrf_cookie(self) -> None:
         """Runs before any unsafe method: no foreign site, and the token in the header."""
+        if self.request.method not in self._verbs():
+            return  # 405 comes next
         if self.request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Forbidden("requests from another site are refused", code="cross_site")
         try:
@@ -124,8 +126,16 @@ class BaseHandler(RequestHandler):
                 self.set_header("Retry-After", str(error.details.get("retry_after", DEFAULT_RETRY_AFTER)))
             self._finish_error(envelope_of(error))
         else:
+            if status_code == 405:
+                self.set_header("Allow", ", ".join(self._verbs()))
             reason = "something went wrong here" if status_code >= 500 else self._reason
             self._finish_error(envelope_for(status_code, reason))
+
+    @classmethod
+    def _verbs(cls) -> list[str]:
+        """The methods that are answered here, which a 405 must name (RFC 9110 section 15.5.6)."""
+        missing = RequestHandler._unimplemented_method
+        return [verb for verb in cls.SUPPORTED_METHODS if getattr(cls, verb.lower()) is not missing]
 
     def _finish_error(self, envelope: ErrorEnvelope) -> None:
         self.set_header("Content-Type", "application/json; charset=utf-8")

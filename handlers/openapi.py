@@ -17,6 +17,7 @@ from handlers.deps import Deps
 from handlers.errors import ErrorEnvelope
 from handlers.routes import SEGMENTS, Endpoint, Route
 from handlers.sessions import COOKIE
+from handlers.sse import PLACE
 from realtime.protocol import OpId
 
 _REF = "#/components/schemas/{name}"
@@ -81,7 +82,8 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
             {"name": "Idempotency-Key", "in": "header", "required": False, "schema": known[_key(OpId)]}
         )
     if endpoint.events:
-        parameters.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": _TEXT})
+        place = {"type": "string", "pattern": f"^{PLACE}$"}
+        parameters.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": place})
     schemes: dict[str, list[str]] = {}
     if endpoint.signed_in:
         schemes["session"] = []

@@ -28,7 +28,7 @@ HEARTBEAT = 15.0
 STALLED = 60.0
 """Seconds after which a reader that takes nothing is let go; it comes back where it was."""
 RETRY_MS = 2_000
-_PLACE = re.compile(r"([A-Za-z0-9_-]{1,40})\.([0-9]{1,9})\.([0-9]{1,9})")
+PLACE = r"([A-Za-z0-9_-]{1,40})\.([0-9]{1,9})\.([0-9]{1,9})"
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ def last_place(request: HTTPServerRequest) -> Place | None:
     given = request.headers.get("Last-Event-ID")
     if given is None:
         return None
-    found = _PLACE.fullmatch(given)
+    found = re.fullmatch(PLACE, given)
     if found is None:
         raise Invalid("this is not the id of an event of an answer", field="Last-Event-ID")
     return Place(found[1], int(found[2]), int(found[3]))

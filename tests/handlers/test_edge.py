@@ -27,7 +27,10 @@ async def test_unknown_paths(world: World, path: str) -> None:
 async def test_wrong_method(world: World) -> None:
     answer = await world.client().send("DELETE", "/api/trips")
     assert (answer.status, answer.code) == (405, "method_not_allowed")
-    assert (await world.client().send("PUT", "/api/me")).status == 405
+    assert answer.headers["Allow"] == "GET, POST"
+    for verb in ("PUT", "OPTIONS", "HEAD", "TRACE"):
+        answer = await world.client().send(verb, "/api/me", X_XSRFToken="")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, PATCH"), verb
 
 
 async def test_a_bug_is_logged_and_not_told(world: World, caplog: pytest.LogCaptureFixture) -> None:
