@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
-from tornado.http1connection import HTTP1ServerConnection
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import (
     HTTPConnection,
@@ -30,23 +31,14 @@ request cannot go elsewhere. Not longer, because browsers open some in reserve."
 
 
 class _Noting(HTTPMessageDelegate):
-    """Passes everything on; notes when a request has begun to arrive."""
+    """Passes everything on; `begins` hears when a request has begun to arrive."""
 
-    def __init__(
-        self,
-        inner: HTTPMessageDelegate,
-        fresh: dict[object, float],
-        busy: set[object],
-        connection: object,
-    ) -> None:
+    def __init__(self, inner: HTTPMessageDelegate, begins: Callable[[HTTPHeaders], None]) -> None:
         self._inner = inner
-        self._fresh = fresh
-        self._busy = busy
-        self._connection = connection
+        self._begins = begins
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Any:
-        self._fresh.pop(self._connection, None)
-        self._busy.add(self._connection)
+        self._begins(headers)
         return self._inner.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Any:
@@ -66,6 +58,7 @@ class GracefulServer(HTTPServer):
         self._fresh: dict[object, float] = {}
         """Connections that have not asked anything yet, and when they came."""
         self._busy: set[object] = set()
+        self._retired = False
         self._finishing = False
         super().initialize(*args, **kwargs)
 
@@ -77,7 +70,7 @@ class GracefulServer(HTTPServer):
     def retire(self) -> None:
         """From now on every answer ends its connection, and says so: the next request of that client goes to
         another process."""
-        self.conn_params.no_keep_alive = True
+        self._retired = True
 
     async def finish(self, deadline: float) -> bool:
         """Close what is idle, wait for the rest. False when some are busy after `deadline` seconds: those
@@ -112,8 +105,16 @@ class GracefulServer(HTTPServer):
         if self._finishing and server_conn not in self._fresh:
             assert isinstance(server_conn, HTTP1ServerConnection)
             server_conn.stream.close()
-        inner = super().start_request(server_conn, request_conn)
-        return _Noting(inner, self._fresh, self._busy, server_conn)
+
+        def begins(headers: HTTPHeaders) -> None:
+            self._fresh.pop(server_conn, None)
+            self._busy.add(server_conn)
+            # A WebSocket that is being opened keeps its `Connection: Upgrade`; its room sends it away.
+            if self._retired and "Upgrade" not in headers and isinstance(request_conn, HTTP1Connection):
+                # Tornado, which is pinned, decides this for the whole server only, upgrades included.
+                request_conn._disconnect_on_finish = True
+
+        return _Noting(super().start_request(server_conn, request_conn), begins)
 
     def on_close(self, server_conn: object) -> None:
         """A connection has ended, or became a WebSocket."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler
+from tornado.websocket import WebSocketHandler
 
 from handlers.http_server import GracefulServer
 
@@ -32,12 +33,16 @@ class Waiting(RequestHandler):
         self.write("answered")
 
 
+class Echo(WebSocketHandler):
+    """Something to upgrade to."""
+
+
 class World:
-    """A server with one slow page."""
+    """A server with one slow page, and a socket."""
 
     def __init__(self) -> None:
         self.gate = Gate()
-        self.server = GracefulServer(Application([("/", Waiting, {"gate": self.gate})]))
+        self.server = GracefulServer(Application([("/", Waiting, {"gate": self.gate}), ("/socket", Echo)]))
         listening, self.port = bind_unused_port()
         self.server.add_sockets([listening])
 
@@ -94,6 +99,20 @@ async def test_before_it_hangs_up_it_answers_and_sends_the_client_elsewhere(worl
     assert b"200 OK" in head and b"Connection: close" in head
     assert await reader.read() == b"answered"
     assert await world.server.finish(20)
+    writer.close()
+
+
+async def test_a_socket_that_is_opened_meanwhile_is_opened_and_is_the_business_of_its_room(
+    world: World,
+) -> None:
+    reader, writer = await world.connect()
+    world.server.stop()
+    world.server.retire()
+    head = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    writer.write(b"GET /socket HTTP/1.1\r\nHost: x\r\n" + head + key + b"\r\n")
+    answer = await reader.readuntil(b"\r\n\r\n")
+    assert b"101 Switching" in answer and b"Connection: Upgrade" in answer
     writer.close()
 
 
