@@ -1,8 +1,8 @@
-"""The WebSocket of a room: HTTP handshake, frames in, framed bytes out.
+"""The WebSocket of a room, up to its handshake.
 
-Owns the strict check of the origin, who is signed in, and the way of bytes to the socket. Knows no
-message and no rule: frames go to `realtime.session`, which answers through `StreamTransport`. Wired
-by `handlers.make_application` through `rules(deps)`.
+Owns the strict check of the origin, who is signed in, and the hand-over: after Tornado's handshake the
+connection is a `handlers.room_wire.RoomWire` on the loop's own transport, and the request is over. Knows
+no message and no rule. Wired by `handlers.make_application` through `rules(deps)`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable
+import time
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
 from structlog.contextvars import bind_contextvars
 from tornado.httputil import HTTPServerRequest
-from tornado.iostream import IOStream, SSLIOStream, StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, _WebSocketParams
 
 from domain.commands import Actor
 from domain.errors import DomainError
 from handlers.deps import Deps
 from handlers.proxies import is_trusted, request_id, throttle_address
+from handlers.room_wire import RoomWire
 from handlers.sessions import COOKIE
-from realtime.close_codes import HEARTBEAT_LOST, NORMAL, NOT_UTF8, PROTOCOL_ERROR, TOO_BIG, CloseCode
 from realtime.connection import Connection
+from realtime.hub import Hub
 from realtime.protocol import MAX_FRAME_BYTES, Error
 from realtime.session import Session
 
@@ -66,154 +66,72 @@ def _is_key(text: str) -> bool:
         return False
 
 
-class StreamTransport:
-    """See `realtime.connection.Transport`. Straight to the socket while nothing waits in Tornado's
-    stream, else through the stream: no future, no copy and no framing for each client."""
-
-    def __init__(self, stream: IOStream, protocol: RoomProtocol) -> None:
-        self._stream = stream
-        self._protocol = protocol
-        self._direct = not isinstance(stream, SSLIOStream)
-
-    @property
-    def buffered(self) -> int:
-        waiting = self._stream._write_buffer
-        return len(waiting) if waiting else 0
-
-    def write(self, data: bytes) -> None:
-        stream = self._stream
-        if stream.closed():
-            return
-        rest: bytes | memoryview = data
-        if self._direct and not stream._write_buffer:
-            try:
-                sent = stream.socket.send(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError:
-                stream.close()
-                return
-            if sent == len(data):
-                return
-            rest = memoryview(data)[sent:]
-        try:
-            stream.write(rest)
-        except StreamClosedError:
-            stream.close()
-
-    def finish(self, code: int, reason: str) -> None:
-        self._protocol.finish(code, reason)
-
-    def abort(self) -> None:
-        self._stream.close()
-
-
-class _Violation(Exception):
-    """The peer broke RFC 6455 (or our limit); the connection fails with `code`."""
-
-    def __init__(self, code: CloseCode, why: str) -> None:
-        super().__init__(why)
-        self.code = code
-
-
-class RoomProtocol(WebSocketProtocol13):
-    """Tornado's protocol, as strict as RFC 6455 asks. Tornado takes frames without a mask, ends most
-    violations without a word, echoes whatever close code comes, and counts no control frames; a lost
-    heartbeat has its own code here. Tornado is pinned, because this is reached through its internals."""
+class Handshake(WebSocketProtocol13):
+    """Tornado's handshake; what follows it is `handlers.room_wire`'s. Tornado is pinned, because this is
+    reached through its internals."""
 
     handler: RoomSocket
-    _at_head = False
 
-    def finish(self, code: int, reason: str) -> None:
-        """Send our close frame and wait a few seconds for the peer's."""
-        super().close(code, reason)
+    def start_pinging(self) -> None:
+        pass
+
+    async def _receive_frame_loop(self) -> None:
+        assert self.stream is not None
+        await self.handler.take_over(self.stream)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        if self.client_terminated:
-            super().close(NORMAL.code, NORMAL.reason)
-        elif code == TOO_BIG.code:
-            raise _Violation(TOO_BIG, f"a message holds at most {MAX_FRAME_BYTES} bytes")
-        elif code is None:
-            self.handler.heartbeat_lost()
-        else:
-            super().close(code, reason)
-
-    async def _receive_frame(self) -> None:
-        self._at_head = True
-        try:
-            await super()._receive_frame()
-        except _Violation as found:
-            self.handler.failed(found.code, str(found))
-            await self._ignore_the_rest()
-
-    async def _read_bytes(self, n: int) -> bytes:
-        data = await super()._read_bytes(n)
-        if self._at_head:
-            self._at_head = False
-            self._judge(*data)
-        return data
-
-    def _judge(self, first: int, second: int) -> None:
-        """The first two bytes of a frame (section 5.2), before anything of it is read."""
-        final, opcode = bool(first & self.FIN), first & self.OPCODE_MASK
-        control, continued = opcode >= 0x8, self._fragmented_message_buffer is not None
-        if first & self.RSV_MASK:
-            raise _Violation(PROTOCOL_ERROR, "no extension was agreed on")
-        if opcode not in (0x0, 0x1, 0x2, 0x8, 0x9, 0xA):
-            raise _Violation(PROTOCOL_ERROR, "this opcode is reserved")
-        if not second & 0x80:
-            raise _Violation(PROTOCOL_ERROR, "clients mask their frames")
-        if control and (not final or second & 0x7F > 125):
-            raise _Violation(PROTOCOL_ERROR, "control frames are whole and hold at most 125 bytes")
-        if not control and continued != (opcode == 0x0):
-            why = "a message was not finished" if continued else "there is nothing to continue"
-            raise _Violation(PROTOCOL_ERROR, why)
-        if opcode in (0x9, 0xA) or not final:
-            self.handler.count_frame()  # whole messages are counted by the session
-
-    def _handle_message(self, opcode: int, data: bytes) -> Any:
-        if self.client_terminated:
-            return None
-        if opcode == 0x1:
-            try:
-                text = data.decode()
-            except UnicodeDecodeError:
-                raise _Violation(NOT_UTF8, "a text frame must be UTF-8") from None
-            return self._run_callback(self.handler.on_message, text)
-        if opcode == 0x8:
-            self._peer_closes(data)
-            return None
-        return super()._handle_message(opcode, data)
-
-    def _peer_closes(self, data: bytes) -> None:
-        """The peer's close frame (section 5.5.1), answered with a code of our own."""
-        self.client_terminated = True
-        own = NORMAL
-        if data:
-            self.close_code = int.from_bytes(data[:2])
-            own = NORMAL if len(data) > 1 and _may_be_sent(self.close_code) else PROTOCOL_ERROR
-            try:
-                self.close_reason = data[2:].decode()
-            except UnicodeDecodeError:
-                own = NOT_UTF8
-        super().close(own.code, own.reason)
-
-    async def _ignore_the_rest(self) -> None:
-        """Behind a violation nothing can be understood. Closing at once would be a reset, on which the
-        peer may lose our close frame; so end our side only, and read until it ends, or until the timer of
-        the close handshake is up."""
-        await self.stream.write(b"")  # done when all before it is with the kernel
-        with contextlib.suppress(OSError):
-            self.stream.socket.shutdown(socket.SHUT_WR)
-        while True:
-            await self.stream.read_bytes(CHUNK, partial=True)
-            await asyncio.sleep(0)  # data that is there already would not yield
+        """Only a handshake that failed comes here."""
+        self.client_terminated = self.server_terminated = True
 
 
-def _may_be_sent(code: int) -> bool:
-    """Whether a close frame may carry this code: registered for that (section 7.4.1 and IANA's list), or
-    left to libraries and applications (7.4.2)."""
-    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+async def taken_from(stream: IOStream) -> tuple[socket.socket, bytes]:
+    """The connection of a stream, and what the peer has sent already; the stream is closed. Raises
+    StreamClosedError when the peer has left."""
+    if stream.writing():
+        await stream.write(b"")  # done when the answer to the handshake is with the kernel
+    early = bytearray()
+    while (read := asyncio.ensure_future(stream.read_bytes(CHUNK, partial=True))).done():
+        early += read.result()
+    read.add_done_callback(asyncio.Future.exception)  # it ends with the stream, which is no news
+    taken = stream.socket.dup()
+    taken.setblocking(False)
+    stream.close()
+    return taken, bytes(early)
+
+
+class _Visit:
+    """One connection as the hub and the log see it, from the handshake to its end."""
+
+    __slots__ = ("_actor", "_address", "_began", "_hub", "_ids")
+
+    def __init__(self, hub: Hub, actor: Actor, address: str, ids: dict[str, str]) -> None:
+        self._hub = hub
+        self._actor = actor
+        self._address = address
+        self._ids = ids
+        self._began = time.monotonic()
+
+    def begin(self, wire: RoomWire) -> Session | None:
+        """The session of an admitted connection; None, and it is closed, when there are too many."""
+        refused = self._hub.admit(self._actor.user_id, self._address)
+        if refused is None:
+            log.info("socket opened")
+            return self._hub.session(wire, self._actor, self._address)
+        log.info("socket refused", extra={"code": refused.code})
+        error = Error("connections", "this process takes no more connections of yours now")
+        Connection(wire).close(refused, self._hub.retry_after_ms(), error)
+        return None
+
+    def end(self, session: Session | None, close_code: int | None) -> None:
+        """The connection is gone; `close_code` is the peer's, if it sent one."""
+        if session is None:
+            return
+        connection = session.connection
+        code = connection.closed.code if connection.closed is not None else close_code
+        where = {} if session.trip_id is None else {"trip_id": session.trip_id}
+        seconds = round(time.monotonic() - self._began, 1)
+        log.info("socket closed", extra=self._ids | where | {"code": code, "seconds": seconds})
+        session.left()
 
 
 class RoomSocket(WebSocketHandler):
@@ -230,8 +148,6 @@ class RoomSocket(WebSocketHandler):
         self.ids = {"request_id": self.request_id, "connection_id": secrets.token_hex(6)}
         self.deps = deps
         self.hub = deps.hub
-        self.session: Session | None = None
-        self._left = False
         self.actor = Actor(None)
 
     async def prepare(self) -> None:
@@ -278,60 +194,23 @@ class RoomSocket(WebSocketHandler):
             max_message_size=self.max_message_size,
             compression_options=None,
         )
-        return RoomProtocol(self, False, params)
+        return Handshake(self, False, params)
 
-    def open(self, *args: str, **kwargs: str) -> None:
-        if self._left:
-            return  # while the handshake waited; `on_close` will not be called again
-        protocol = self.ws_connection
-        assert isinstance(protocol, RoomProtocol)
-        protocol.set_nodelay(True)
-        transport = StreamTransport(protocol.stream, protocol)
+    async def take_over(self, stream: IOStream) -> None:
+        """The handshake is done: the connection goes on without this handler."""
         address = throttle_address(self.request, self.deps.trusted_proxies)
-        refused = self.hub.admit(self.actor.user_id, address)
-        if refused is None:
-            log.info("socket opened")
-            self.session = self.hub.session(transport, self.actor, address)
-        else:
-            log.info("socket refused", extra={"code": refused.code})
-            message = "this process takes no more connections of yours now"
-            error = Error("connections", message)
-            Connection(transport).close(refused, self.hub.retry_after_ms(), error)
-
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        if self.session is None:
-            return None
-        if isinstance(message, bytes):
-            self.session.bad_frame("messages are text frames")
-            return None
-        return self.session.receive(message)
-
-    def failed(self, code: CloseCode, why: str) -> None:
-        """The peer does not speak WebSocket as it must."""
-        if self.session is not None:
-            self.session.refuse(code, "too_big" if code is TOO_BIG else "bad_frame", why)
-
-    def count_frame(self) -> None:
-        """A frame came that is no message: a control frame, or a fragment that is not the last."""
-        if self.session is not None:
-            self.session.count_frame()
-
-    def heartbeat_lost(self) -> None:
-        """A ping was not answered in time."""
-        if self.session is not None:
-            self.session.close(HEARTBEAT_LOST)
-
-    def on_close(self) -> None:
-        self._left = True
-        if self.session is None:
+        visit = _Visit(self.hub, self.actor, address, self.ids)
+        try:
+            taken, early = await taken_from(stream)
+        except StreamClosedError:
             return
-        session, connection = self.session, self.session.connection
-        code = connection.closed.code if connection.closed is not None else self.close_code
-        # Called from outside of the connection's context, so its ids are given here.
-        where = {} if session.trip_id is None else {"trip_id": session.trip_id}
-        seconds = round(self.request.request_time(), 1)
-        log.info("socket closed", extra=self.ids | where | {"code": code, "seconds": seconds})
-        session.left()
+        wire = RoomWire(taken, visit.begin, visit.end, self.ping_interval, self.ping_timeout, early)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: wire, taken)
+        except BaseException:
+            taken.close()
+            raise
+        self.ws_connection = None  # a cycle, and nobody comes back to it
 
     def log_exception(
         self,

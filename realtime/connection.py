@@ -46,6 +46,12 @@ class Transport(Protocol):
     def abort(self) -> None:
         """Drop the connection and what is queued, now."""
 
+    def pause(self) -> None:
+        """Read nothing from the client for now; what was read already may still come."""
+
+    def resume(self) -> None:
+        """Read again."""
+
 
 class Connection:
     """The sending side of one client.
@@ -118,6 +124,11 @@ class Connection:
         if self.send(last + frame_text(protocol.encode(closing))):
             self.closed = code
             self._transport.finish(code.code, code.reason)
+
+    def listen(self, on: bool) -> None:
+        """Read from the client, or not for now: it then waits in its own send buffer."""
+        if not self.gone:
+            (self._transport.resume if on else self._transport.pause)()
 
     def abort(self) -> None:
         """End without a word: the peer is not answering."""

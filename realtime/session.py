@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
+from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -76,7 +78,11 @@ class Session:
         self.missed: set[str] = set()
         """Sessions whose presence changed while this client read too slowly to be told."""
         self._hub = hub
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._in_flight = 0
+        self._joining = False
+        self._later: deque[str | bytes] = deque()
+        """Frames that were read already while this one had to wait."""
+        self._context: Context | None = None
         self._rate = hub.limits.frames_per_second
         self._tokens = 2 * self._rate
         self._counted = asyncio.get_running_loop().time()
@@ -96,20 +102,46 @@ class Session:
 
     # --- frames -----------------------------------------------------------------------------
 
-    async def receive(self, frame: str | bytes) -> None:
-        """Handle one frame. Returns when the next may be read; never raises."""
+    def receive(self, frame: str | bytes) -> None:
+        """Handle one frame, after those before it. Never raises; nothing is lost while it must wait."""
+        if self.waits:
+            self._later.append(frame)
+        else:
+            self._take(frame)
+
+    @property
+    def waits(self) -> bool:
+        """No frame is handled now: a join is under way, or too many operations are. Reading pauses,
+        so the wait is the sender's alone."""
+        return self._joining or self._in_flight >= IN_FLIGHT
+
+    def _wait(self) -> None:
+        if self.waits:
+            self.connection.listen(False)
+
+    def _go_on(self) -> None:
+        """What made it wait is over, perhaps."""
+        while self._later and not self.waits:
+            self._take(self._later.popleft())
+        if not self.waits:
+            self.connection.listen(True)
+
+    def _take(self, frame: str | bytes) -> None:
         if not self.connection.open:
             return
         if self.trip_id is not None:
             # Each frame is handled in a copy of the connection's context.
             bind_contextvars(trip_id=self.trip_id)
         try:
-            await self._handle(frame)
+            self._handle(frame)
         except Exception:
-            log.exception("a frame of user %s failed", self.actor.user_id)
-            self.refuse(close_codes.BUSY, "internal", "something went wrong here", BUSY_RETRY_MS)
+            self._failed()
 
-    async def _handle(self, frame: str | bytes) -> None:
+    def _failed(self) -> None:
+        log.exception("a frame of user %s failed", self.actor.user_id)
+        self.refuse(close_codes.BUSY, "internal", "something went wrong here", BUSY_RETRY_MS)
+
+    def _handle(self, frame: str | bytes) -> None:
         if not self._spend(1.0):
             return
         if len(frame) > protocol.MAX_FRAME_BYTES or (
@@ -127,11 +159,11 @@ class Session:
             return
         if isinstance(message, protocol.Join):
             if self._spend(JOIN_COST - 1):
-                await self._join(message)
+                self._join(message)
         elif self.room is None or not self._attached:
             self.bad_frame("the first message is `join`")
         elif isinstance(message, protocol.Submit):
-            await self._submit(self.room, message)
+            self._submit(self.room, message)
         else:
             self._react(self.room, message)
 
@@ -200,7 +232,7 @@ class Session:
     def _upgrade(self) -> None:
         self.refuse(close_codes.UPGRADE, "version", f"this server speaks version {protocol.VERSION}")
 
-    async def _join(self, message: protocol.Join) -> None:
+    def _join(self, message: protocol.Join) -> None:
         if message.v != protocol.VERSION:
             self._upgrade()
             return
@@ -217,8 +249,23 @@ class Session:
         if self.room is not None:
             self.room.pause(self)
             self._attached = False
+        self._context = copy_context()
         self.room = room = self._hub.enter(self, message.room)
-        await self._hub.subscribed(room)
+        self._joining = True
+        self._wait()
+        self._hub.spawn("join", self._come_in(room, message))
+
+    async def _come_in(self, room: Room, message: protocol.Join) -> None:
+        try:
+            await self._hub.subscribed(room)
+            await self._enter(room, message)
+        except Exception:
+            self._failed()
+        finally:
+            self._joining = False
+            self._go_on()
+
+    async def _enter(self, room: Room, message: protocol.Join) -> None:
         try:
             await self._open(room, message)
         except DomainError as error:
@@ -271,7 +318,7 @@ class Session:
 
     # --- operations -------------------------------------------------------------------------
 
-    async def _submit(self, room: Room, message: protocol.Submit) -> None:
+    def _submit(self, room: Room, message: protocol.Submit) -> None:
         if self._hub.draining:
             self._refuse_submit(message.op_id, "unavailable", "this server restarts", retryable=True)
             return
@@ -284,8 +331,8 @@ class Session:
             self._refuse_submit(message.op_id, "invalid", str(error)[:300])
             return
         command = ApplyOperation(room.id, message.op_id, self.actor, op, message.base, self._hub.clock())
-        # Reading pauses while too many are in flight, so the wait is the sender's alone.
-        await self._slots.acquire()
+        self._in_flight += 1
+        self._wait()
         self._hub.submit(self._apply(command))
 
     async def _apply(self, command: ApplyOperation) -> None:
@@ -300,7 +347,10 @@ class Session:
             log.exception("operation %s failed", command.op_id)
             self._reject(command.op_id, "internal", "something went wrong here")
         finally:
-            self._slots.release()
+            self._in_flight -= 1
+            if self._in_flight == IN_FLIGHT - 1:
+                # Not here: the frames that waited are none of this operation's.
+                asyncio.get_running_loop().call_soon(self._go_on, context=self._context)
 
     def _reject(
         self,

@@ -61,9 +61,9 @@ def ack_before_commit() -> None:
     """R1.3: an answer for what is not durable yet."""
     submit = session.Session._submit
 
-    async def early(self: Any, where: Any, message: Any) -> None:
+    def early(self: Any, where: Any, message: Any) -> None:
         self.reply(protocol.Ack(message.op_id, where.head + 1))
-        await submit(self, where, message)
+        submit(self, where, message)
 
     _patch(session.Session, "_submit", early)
 

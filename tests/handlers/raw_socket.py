@@ -45,8 +45,11 @@ class RawSocket:
         self.close_code: int | None = None
 
     @classmethod
-    async def connect(cls, port: int, headers: dict[str, str], *, receive_buffer: int = 0) -> RawSocket:
-        """Connect and shake hands with these headers besides the necessary ones."""
+    async def connect(
+        cls, port: int, headers: dict[str, str], *, receive_buffer: int = 0, early: bytes = b""
+    ) -> RawSocket:
+        """Connect and shake hands with these headers besides the necessary ones; `early` are frames sent
+        without waiting for the answer."""
         sock = socket.socket()
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -61,7 +64,7 @@ class RawSocket:
             "Sec-WebSocket-Key": base64.b64encode(os.urandom(16)).decode(),
         } | headers
         lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-        writer.write(f"GET /api/socket HTTP/1.1\r\n{lines}\r\n".encode())
+        writer.write(f"GET /api/socket HTTP/1.1\r\n{lines}\r\n".encode() + early)
         try:
             answer = await reader.readuntil(b"\r\n\r\n")
         except BaseException:

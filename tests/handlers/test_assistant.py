@@ -165,7 +165,7 @@ async def test_a_quiet_stream_is_kept_alive(world: World, monkeypatch: pytest.Mo
 async def test_who_takes_nothing_holds_up_nobody_and_is_let_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("handlers.sse.STALLED", 0.05)
+    monkeypatch.setattr("handlers.sse.STALLED", 1.0)  # the quick one is bound by it, too
     for listening in world.server._sockets.values():
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
     ann = await world.client().account("ann")

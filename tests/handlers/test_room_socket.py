@@ -16,18 +16,19 @@ from typing import Any, cast
 
 import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
-from tornado.iostream import IOStream
 from tornado.web import Application
 
 from domain.commands import Actor
 from domain.errors import Unavailable
 from handlers import room_socket
 from handlers.deps import Deps
+from handlers.room_wire import RoomWire
 from handlers.sessions import COOKIE
 from realtime.connection import HARD_LIMIT
 from realtime.hub import HubLimits
 from realtime.protocol import MAX_FRAME_BYTES
-from tests.handlers.raw_socket import BINARY, CLOSE, PING, PONG, RawSocket
+from realtime.session import IN_FLIGHT
+from tests.handlers.raw_socket import BINARY, CLOSE, PING, PONG, RawSocket, frame
 from tests.realtime.world import QUIET, RENAME, ROOM, Node, World, until
 
 
@@ -95,13 +96,15 @@ class Dial:
         self.port = port
         self.made: list[RawSocket] = []
 
-    async def __call__(self, user: str | None = "ann", *, buffer: int = 0, **headers: str) -> RawSocket:
+    async def __call__(
+        self, user: str | None = "ann", *, buffer: int = 0, early: bytes = b"", **headers: str
+    ) -> RawSocket:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         given.setdefault("Origin", f"http://127.0.0.1:{self.port}")
         if user is not None:
             given["Cookie"] = f"{COOKIE}={user}"
         kept = {name: value for name, value in given.items() if value}
-        self.made.append(await RawSocket.connect(self.port, kept, receive_buffer=buffer))
+        self.made.append(await RawSocket.connect(self.port, kept, receive_buffer=buffer, early=early))
         return self.made[-1]
 
 
@@ -210,7 +213,7 @@ async def test_join_submit_and_see(dial: Dial) -> None:
 async def test_a_big_frame_arrives_whole_through_the_slow_path(dial: Dial, node: Node) -> None:
     ann = await (await dial("ann", buffer=8192)).join()
     transport = cast(Any, next(iter(node.hub.sessions)).connection._transport)
-    transport._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    transport._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     for _ in range(40):
         node.edit(100)
     node.member("ann", name="x" * 200)
@@ -232,28 +235,59 @@ async def test_a_fragmented_message_is_one_message(dial: Dial) -> None:
     assert (await ann.until("joined"))["room"] == ROOM
 
 
-async def test_bytes_never_overtake_what_waits_in_the_stream() -> None:
+async def test_bytes_never_overtake_what_waits_in_the_transport() -> None:
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    stream = IOStream(ours)
-    transport = room_socket.StreamTransport(stream, cast(Any, None))
+    ended: list[int | None] = []
+    wire = RoomWire(ours, lambda _: None, lambda _, code: ended.append(code), 60, 60)
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: wire, ours)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     sent = b""
-    while not transport.buffered:
+    while not wire.buffered:
         sent += (chunk := bytes([len(sent) % 251]) * 3000)
-        transport.write(chunk)
-    received = theirs.recv(2**20)  # the kernel has room again, and the stream has not been told yet
-    transport.write(b"the last")
+        wire.write(chunk)
+    received = theirs.recv(2**20)  # the kernel has room again, and the loop has not heard of it yet
+    wire.write(b"the last")
     theirs.setblocking(False)
-    loop = asyncio.get_running_loop()
     async with asyncio.timeout(10):
         while len(received) < len(sent) + 8:
             received += await loop.sock_recv(theirs, 2**20)
     assert received == sent + b"the last"
-    transport.abort()
-    transport.write(b"nobody")
-    assert transport.buffered == 0
+    wire.abort()
+    wire.write(b"nobody")
+    assert wire.buffered == 0
+    await until(lambda: ended == [None])
     theirs.close()
+
+
+async def test_frames_that_come_with_the_handshake_are_not_lost(dial: Dial) -> None:
+    raw = b'{"t":"join","v":1,"room":"trip1","client":"x"}'
+    ann = await dial(early=frame(raw) + frame(b'{"t":"ping","seq":7}'))
+    assert (await ann.until("joined"))["room"] == ROOM
+    assert (await ann.until("pong"))["t"] == "pong"
+
+
+async def test_a_join_that_takes_its_time_keeps_the_order_of_what_follows(dial: Dial, node: Node) -> None:
+    ann = await dial("bob")
+    ann.send({"t": "join", "v": 1, "room": ROOM, "client": "x"})
+    ann.send({"t": "submit", "op_id": "op-number-1", "base": 0, "op": RENAME})
+    ann.send({"t": "ping"})
+    assert (await ann.until("joined"))["seq"] == 0
+    assert (await ann.until("events"))["events"][0]["op_id"] == "op-number-1"
+    assert next(m["t"] for m in ann.messages if m["t"] in ("joined", "pong", "events")) == "joined"
+
+
+async def test_a_sender_of_too_many_operations_waits_and_loses_none(dial: Dial, node: Node) -> None:
+    node.hub.limits = replace(node.hub.limits, frames_per_second=1000)
+    ann = await (await dial("bob")).join()
+    count = 3 * IN_FLIGHT
+    for n in range(count):
+        ann.send({"t": "submit", "op_id": f"op-number-{n}", "base": 0, "op": RENAME})
+    seen: list[str] = []
+    while len(seen) < count:
+        seen += [event["op_id"] for event in (await ann.until("events"))["events"]]
+    assert seen == [f"op-number-{n}" for n in range(count)]
 
 
 @pytest.mark.parametrize(

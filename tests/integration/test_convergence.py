@@ -117,8 +117,9 @@ class Tab(Replica):
         self.connected = True
         self._frames.put_nowait(json.dumps(self.join_message()))
         while (frame := await self._frames.get()) is not None:
-            if (answered := session.receive(frame)) is not None:
-                await answered
+            session.receive(frame)
+            while session.waits:  # noqa: ASYNC110 (it ends within a few turns)
+                await asyncio.sleep(0)
         transport.tab = None  # what is written from now on reaches nobody
         session.left()
 

@@ -91,6 +91,13 @@ class FakeTransport:
         self.finished: tuple[int, str] | None = None
         self.aborted = False
         self.on_end: Callable[[], None] = lambda: None
+        self.reading = True
+
+    def pause(self) -> None:
+        self.reading = False
+
+    def resume(self) -> None:
+        self.reading = True
 
     @property
     def buffered(self) -> int:
@@ -383,7 +390,9 @@ class Client:
 
     async def send(self, message: dict[str, Any] | str | bytes) -> None:
         raw = msgspec.json.encode(message).decode() if isinstance(message, dict) else message
-        await self.session.receive(raw)
+        self.session.receive(raw)
+        while self.session.waits:  # noqa: ASYNC110 (it ends within a few turns)
+            await asyncio.sleep(0)
 
     async def join(self, room: str = ROOM, **more: Any) -> Client:
         await self.send({"t": "join", "v": 1, "room": room, "client": self.tab, **more})
