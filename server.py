@@ -30,6 +30,7 @@ from domain.answers import AskLimits
 from domain.events import Committed
 from handlers import listening, logs, make_application, metrics
 from handlers.accepting import Board, Doors
+from handlers.body_limit import BodyLimit
 from handlers.demo import load_sample
 from handlers.deps import Check, Deps, Features, utc_now
 from handlers.http_server import GracefulServer
@@ -243,7 +244,7 @@ class Server:
             soft_checks={"schema": database.check_schema} | ({"redis": check_bus} if check_bus else {}),
             count_request=metrics.Requests(registry),
         )
-        self._http = GracefulServer(make_application(deps), xheaders=False, max_body_size=1024 * 1024)
+        self._http = GracefulServer(BodyLimit(make_application(deps)), xheaders=False)
         if settings.metrics_port:
             operators = HTTPServer(metrics.make_operators_application(deps, registry))
             port = settings.metrics_port + settings.tongyou_process

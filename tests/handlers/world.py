@@ -22,6 +22,7 @@ from tornado.testing import bind_unused_port
 from domain.accounts import Limits, timestamp
 from domain.services.demo import Sample, SampleDay, SampleStop
 from handlers import make_application
+from handlers.body_limit import BodyLimit
 from handlers.deps import Deps, Features
 from handlers.passwords import Argon2Hasher
 from handlers.sessions import COOKIE, SessionCache
@@ -93,7 +94,7 @@ class World:
         }
         self.deps = Deps(**(given | changes))
         self.application = make_application(self.deps)
-        self.server = HTTPServer(self.application)
+        self.server = HTTPServer(BodyLimit(self.application))
         socket, self.port = bind_unused_port()
         self.server.add_socket(socket)
 

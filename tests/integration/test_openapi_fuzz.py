@@ -21,7 +21,7 @@ from tests.integration.room_client import Api
 from tests.services.aimock import Aimock
 from tests.services.server import ServerProcess
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 SEED = 20261125
 LEFT_OUT = {
