@@ -59,19 +59,20 @@ class Asker(Caller):
         body: dict[str, Any] = {"text": random.choice(QUESTIONS), "locale": "en", "stream": True}
         key, began = secrets.token_hex(10), self.stage.now()
         for _ in range(TRIES):
-            fate, answer = self._read(path, body, key, began)
+            fate, again = self._read(path, body, key, began)
             if fate == "over":
                 return
             if fate == "interrupted":
-                body, key = {"retry_of": answer, "stream": True}, secrets.token_hex(10)
+                body, key = again | {"stream": True}, secrets.token_hex(10)
             self.stage.counts[f"questions {fate} and asked again"] += 1
             gevent.sleep(PAUSE)
         self.stage.report("AI", "whole answer", 0, f"no answer in {TRIES} tries")
 
-    def _read(self, path: str, body: dict[str, Any], key: str, began: float) -> tuple[Fate, str]:
-        """Read one answer to its end: what became of it, and its id where it was interrupted."""
+    def _read(self, path: str, body: dict[str, Any], key: str, began: float) -> tuple[Fate, dict[str, Any]]:
+        """Read one answer to its end: what became of it, and how to ask again where it was interrupted."""
         headers = self._headers() | {"Accept": "text/event-stream", "Idempotency-Key": key}
         first, end, size = False, None, 0
+        opened: dict[str, Any] = {}
         with self.client.request(
             "POST", path, name="ask", json=body, headers=headers, stream=True, catch_response=True
         ) as answer:
@@ -79,23 +80,26 @@ class Asker(Caller):
                 said = answer.text or ""
                 if answer.status_code == 503 and '"retryable":true' in said:
                     answer.success()
-                    return "refused", ""
+                    return "refused", {}
                 answer.failure(f"{answer.status_code} {said[:200]} {answer.error or ''}")
-                return "over", ""
+                return "over", {}
             answer.success()
             for name, data in _events(answer.stream.readline):
                 size += len(data)
-                if name == "delta" and not first and json.loads(data).get("text"):
+                if name == "open":
+                    opened = json.loads(data)
+                elif name == "delta" and not first and json.loads(data).get("text"):
                     first = True
                     self.stage.report("AI", "first token", self.stage.now() - began)
                 elif name == "end":
                     end = json.loads(data)
         if end is not None and end["status"] == "interrupted":
-            return "interrupted", str(end["answer"])
+            where = {"conversation": opened["conversation"]} if opened.get("conversation") else {}
+            return "interrupted", where | {"retry_of": end["answer"]}
         problem = "the stream ended early" if end is None else f"{end['status']} {end.get('fault')}"
         failed = end is None or end["status"] != "done"
         self.stage.report("AI", "whole answer", self.stage.now() - began, problem if failed else None, size)
-        return "over", ""
+        return "over", {}
 
 
 def _events(read: Callable[[bytes], bytes]) -> Iterator[tuple[str, str]]:
