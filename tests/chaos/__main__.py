@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,8 @@ async def run_one(seed: int, seconds: float, defect: str = "") -> Outcome:
 def main(arguments: list[str] | None = None) -> int:
     """Run; the exit status."""
     options = parse(arguments)
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     first = options.seed if options.seed is not None else random.SystemRandom().randrange(1_000_000)
     failed: list[int] = []
     for seed in range(first, first + options.runs):
@@ -69,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
             for name, text in outcome.logs.items():
                 (folder / f"{name.replace(' ', '-')}.log").write_text(text, "utf-8")
             print(outcome.report(), f"logs: {folder}", sep="\n", flush=True)
+            if options.stop:
+                break
     print(
         f"{options.runs - len(failed)} of {options.runs} runs kept every promise; broken: {failed or 'none'}"
     )

@@ -201,6 +201,7 @@ def _look_at(server: ChaosServer, before: dict[str, int], cluster: Cluster, numb
         if value := sum(v for key, v in metrics.items() if key.split("{")[0] == f"tongyou_{name}"):
             yield f"tongyou_{name} is {value:g}"
     sockets = psutil.Process(server.pid).net_connections("tcp")
+    sockets = [s for s in sockets if s.laddr.port != server.metrics_port]
     people = [s for s in sockets if s.laddr.port == server.port and s.raddr]
     if people:
         yield f"sockets are left: {people}"

@@ -233,10 +233,10 @@ class Cluster:
             finally:
                 connection.close()
 
-    async def _db_answers_lost(self, fault: Fault) -> None:
-        """Commits happen, and nobody is told."""
+    async def _db_half_open(self, fault: Fault) -> None:
+        """Commits do not arrive, and their locks are held; or they happen, and nobody is told."""
         link = self.db_links[fault.target]
-        link.half_open("down")
+        link.half_open("up" if fault.level < 0.5 else "down")
         await asyncio.sleep(fault.seconds)
         link.reset()
         link.heal()

@@ -18,7 +18,7 @@ PROCESS = {"kill": 3, "freeze": 3, "drain": 2}
 REDIS = {"redis restart": 1}
 BUS = {"bus lossy": 6, "bus half-open": 2, "bus reset": 1, "bus stalled": 1, "bus late": 1}
 DATABASE = {"db restart": 2, "db connections killed": 2, "db row locked": 2, "db deadlocks": 3}
-DB_LINK = {"db answers lost": 3, "db reset": 1, "db late": 1}
+DB_LINK = {"db half-open": 3, "db reset": 1, "db late": 1}
 CLIENT = {"client cut": 2, "client reset": 2, "client half-open": 2, "client deaf": 2, "client slow": 2,
           "client sliced": 1, "client late": 1}  # fmt: skip
 PEOPLE = {"role changed": 3, "removed": 1, "signed out": 1}

@@ -71,7 +71,7 @@ def test_every_kind_of_fault_happens_and_two_never_meet_on_one_thing() -> None:
 def _thing(fault: Fault) -> tuple[str, int]:
     first = fault.kind.split()[0]
     kind = "process" if fault.kind in ("kill", "freeze", "drain") else first
-    return ("db link" if fault.kind in ("db answers lost", "db reset", "db late") else kind), fault.target
+    return ("db link" if fault.kind in ("db half-open", "db reset", "db late") else kind), fault.target
 
 
 # --- the judgement --------------------------------------------------------------------------
