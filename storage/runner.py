@@ -160,6 +160,7 @@ class Runner:
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._ended = False
         self.gauges = Gauges()
 
     @property
@@ -183,10 +184,12 @@ class Runner:
         return await done
 
     async def drain(self, deadline: float) -> bool:
-        """Refuse new commands and wait for those accepted; False when `deadline` seconds pass."""
+        """Refuse new commands and wait for those accepted; False when `deadline` seconds pass: what has
+        not begun by then is refused, too, for the threads are about to end."""
         self._draining = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=deadline)
+        self._ended = bool(self._tasks)
         return not self._tasks
 
     def _refusal(self, job: Job, why: str) -> Unavailable:
@@ -264,6 +267,10 @@ class Runner:
         doubtful: Sequence[Recorded] = ()
         attempt = 0
         while True:
+            if self._ended:
+                for job in group:
+                    job.result, job.error = None, Unavailable("the server is restarting, try again")
+                return []
             attempt += 1
             try:
                 return await self._in_thread(group, writing, in_lane, doubtful)

@@ -241,10 +241,14 @@ async def test_drain_waits_for_what_was_accepted_and_refuses_the_rest(world: Wor
 async def test_drain_gives_up_at_its_deadline() -> None:
     world = World(MemoryUnits())
     go = await world.hold()
+    waiting = world.add("s1")
+    await asyncio.sleep(0)
     assert await world.run.drain(0.01) is False
+    world.executor.shutdown(wait=False)  # as the process does next
     go()
-    assert await world.run.drain(20) is True
-    world.executor.shutdown()
+    with pytest.raises(Unavailable, match="restarting"):
+        await waiting
+    assert await world.run.drain(20) is True and world.seqs == []
 
 
 # --- real databases -----------------------------------------------------------------------
