@@ -29,7 +29,7 @@ SEEDS = [
     # A client that gave up while the database was slow to say who it is stayed a connection for ever.
     (107, 10.0),
 ]
-"""(seed, seconds): the first is the fixed one; all of them have found a bug, which has a test of its own, too."""
+"""(seed, seconds). All of them have found a bug, which has a test of its own as well."""
 
 
 @pytest.mark.timeout(240)
