@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
 
 FORMATS = ("auto", "json", "text")
-QUIET = ("openai", "httpx", "httpcore", "sqlalchemy", "alembic")
+QUIET = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "sqlalchemy", "alembic")
 """Libraries whose own debugging shows headers, prompts or rows: they speak from WARNING on."""
 ROUTINE = ("/health/live", "/health/ready", "/metrics", "file")
 """Routes of probes and files, which would drown the rest: their requests are logged at DEBUG."""

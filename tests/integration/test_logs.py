@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
+from handlers.logs import QUIET
 from tests.integration.room_client import Api, RoomClient
 from tests.services.server import ROOT, ServerProcess
 from tests.services.tap import Tap, http
@@ -138,6 +139,8 @@ async def test_ids_are_in_every_line_and_secrets_in_none(server: Talkative, tap:
     lines, log = server.lines(), server.log()
     assert {"debug", "info", "warning", "error"} <= {line["level"] for line in lines}
     assert all({"time", "logger", "event", "process"} <= line.keys() for line in lines)
+    chatter = [line for line in lines if line["logger"].split(".")[0] in QUIET]
+    assert all(line["level"] not in ("debug", "info") for line in chatter), chatter
     for secret in secrets:
         assert secret not in log, f"{secret!r} is in the log"
     requests = [line for line in lines if line["event"] == "request"]
