@@ -19,6 +19,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import uvloop
 from dotenv import dotenv_values
@@ -47,11 +48,13 @@ from realtime.assistant.runner import Assistant
 from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
+from realtime.broker_redis_cluster import RedisClusterBroker
 from realtime.hub import Hub, HubLimits
 from realtime.loop_lag import LoopLag
 from realtime.presence import PresenceStore
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.presence_redis import RedisPresenceStore
+from realtime.presence_redis_cluster import RedisClusterPresenceStore
 from realtime.publisher import Publisher
 from realtime.tasks import Tasks
 from storage.engine import make_engine, pool_counts
@@ -62,6 +65,7 @@ from storage.unit_of_work import SqlUnits
 
 ROOT = Path(__file__).resolve().parent
 DIST = ROOT / "frontend" / "dist"
+CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
 log = logging.getLogger("tongyou")
 
 
@@ -131,8 +135,10 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """What must not be seen in a log, whatever library speaks."""
-        passwords = [make_url(url).password for url in (self.database_url, self.redis_url) if url]
-        return [self.ai_api_key, *(str(each) for each in passwords if each)]
+        database = make_url(self.database_url).password if self.database_url else None
+        # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
+        redis = urlsplit(self.redis_url).password or ""
+        return [self.ai_api_key, *(each for each in (str(database or ""), redis, unquote(redis)) if each)]
 
     def _check(self) -> None:
         limits = {
@@ -157,8 +163,10 @@ class Settings:
             )
         if not self.database_url.startswith(("sqlite:///", "mysql+pymysql://", "mariadb+pymysql://")):
             raise SettingsError("DATABASE_URL must start with sqlite:/// or mysql+pymysql://")
-        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
-            raise SettingsError("REDIS_URL must start with redis://, rediss:// or unix://")
+        if self.redis_url and not self.redis_url.startswith(
+            (*CLUSTER_URLS, "redis://", "rediss://", "unix://")
+        ):
+            raise SettingsError("REDIS_URL must start with redis://, rediss://, redis+cluster:// or unix://")
         if not self.ai_base_url.startswith(("http://", "https://")):
             raise SettingsError("AI_BASE_URL must start with http:// or https://")
         if self.log_format not in logs.FORMATS:
@@ -315,7 +323,13 @@ class Server:
 def _bus(settings: Settings) -> tuple[Broker, PresenceStore, Check | None]:
     if not settings.redis_url:
         return MemoryBroker(), MemoryPresenceStore(), None
-    broker, presence = RedisBroker(settings.redis_url), RedisPresenceStore(settings.redis_url)
+    url = settings.redis_url
+    broker: RedisBroker
+    presence: RedisPresenceStore
+    if url.startswith(CLUSTER_URLS):
+        broker, presence = RedisClusterBroker(url), RedisClusterPresenceStore(url)
+    else:
+        broker, presence = RedisBroker(url), RedisPresenceStore(url)
 
     async def check_bus() -> str | None:
         if broker.up and await presence.ping():

@@ -21,7 +21,21 @@ class RedisFacts:
 
 
 def redis_facts(url: str) -> RedisFacts:
-    """Connect and ask. Never raises."""
+    """Connect and ask; of a cluster each node that the URL names. Never raises."""
+    facts = [_facts(each) for each in node_urls(url)]
+    return next((each for each in facts if each.fault), facts[0])
+
+
+def node_urls(url: str) -> list[str]:
+    """The URL itself, or those of the nodes of ``redis+cluster://login@host:port,host:port``."""
+    scheme, _, rest = url.partition("://")
+    if not scheme.endswith("+cluster"):
+        return [url]
+    login, at, hosts = rest.rstrip("/").rpartition("@")
+    return [f"{scheme.removesuffix('+cluster')}://{login}{at}{host.strip()}" for host in hosts.split(",")]
+
+
+def _facts(url: str) -> RedisFacts:
     client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
     try:
         asked = time.time()

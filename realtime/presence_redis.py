@@ -14,14 +14,14 @@ from typing import Any
 import redis.asyncio as redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+from realtime.link_redis import LOST
 
 CONNECTIONS = 4
 PATIENCE = 10.0
 """Seconds that a call waits for one of them: when a crowd returns, hundreds of rooms ask at once."""
+Command = tuple[Any, ...]
 log = logging.getLogger(__name__)
-LOST = (RedisError, OSError, RuntimeError)
-"""What a lost connection raises; RuntimeError on uvloop, see `realtime.broker_redis`."""
 
 _PUT = """
 local t = redis.call('TIME')
@@ -57,17 +57,11 @@ class RedisPresenceStore:
     def __init__(self, url: str, prefix: str = "tongyou:", ttl: float = 60.0, timeout: float = 1.0) -> None:
         self._prefix = prefix
         self._ttl_ms = str(int(ttl * 1000))
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            protocol=2,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            max_connections=CONNECTIONS,
-            timeout=PATIENCE,
-        )
-        self._redis = redis.Redis.from_pool(pool)
         self._failing = False
+        self._make(url, timeout)
+
+    def _make(self, url: str, timeout: float) -> None:
+        self._redis = patient_client(url, timeout)
 
     async def write(self, puts: list[tuple[str, str, bytes]], removes: list[tuple[str, str]]) -> bool:
         if not puts and not removes:
@@ -75,25 +69,23 @@ class RedisPresenceStore:
         by_room: dict[str, list[str | bytes]] = {}
         for room, sid, body in puts:
             by_room.setdefault(room, []).extend((sid, body))
-        pipe = self._redis.pipeline(transaction=False)
-        for room, sid in removes:
-            pipe.hdel(self._key(room), sid)
+        commands: list[Command] = [("HDEL", self._key(room), sid) for room, sid in removes]
         for room, arguments in by_room.items():
-            pipe.eval(_PUT, 1, self._key(room), self._ttl_ms, *arguments)
-        return await self._execute(pipe) is not None
+            commands.append(("EVAL", _PUT, 1, self._key(room), self._ttl_ms, *arguments))
+        answers = await self._run([*(room for room, _ in removes), *by_room], commands)
+        return self._note(answers)
 
     async def read(self, rooms: list[str]) -> dict[str, dict[str, bytes]] | None:
         if not rooms:
             return {}
-        pipe = self._redis.pipeline(transaction=False)
-        for room in rooms:
-            pipe.eval(_READ, 1, self._key(room))
-        answers = await self._execute(pipe)
-        if answers is None:
+        answers = await self._run(rooms, [("EVAL", _READ, 1, self._key(room)) for room in rooms])
+        self._note(answers)
+        known = [(room, flat) for room, flat in zip(rooms, answers, strict=True) if isinstance(flat, list)]
+        if not known:
             return None
         return {
             room: {sid.decode(): body for sid, body in zip(flat[::2], flat[1::2], strict=True)}
-            for room, flat in zip(rooms, answers, strict=True)
+            for room, flat in known
         }
 
     async def ping(self) -> bool:
@@ -109,13 +101,40 @@ class RedisPresenceStore:
     def _key(self, room: str) -> str:
         return f"{self._prefix}people:{room}"
 
-    async def _execute(self, pipe: Any) -> list[Any] | None:
-        try:
-            answers: list[Any] = await pipe.execute()
-        except LOST as error:
-            if not self._failing:
-                log.warning("presence is local only: %s", error)
-            self._failing = True
-            return None
-        self._failing = False
-        return answers
+    async def _run(self, rooms: list[str], commands: list[Command]) -> list[Any]:
+        """The answer to each command, each about one room; an exception where there is none."""
+        return await pipelined(self._redis, commands)
+
+    def _note(self, answers: list[Any]) -> bool:
+        """Log the first failure of a series; whether all went well."""
+        error = next((each for each in answers if isinstance(each, Exception)), None)
+        if error is not None and not self._failing:
+            log.warning("presence is local only: %s", error)
+        self._failing = error is not None
+        return error is None
+
+
+def patient_client(url: str, timeout: float) -> redis.Redis:
+    """A client with few connections, for which calls wait."""
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        protocol=2,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
+        retry=Retry(NoBackoff(), 0),
+        max_connections=CONNECTIONS,
+        timeout=PATIENCE,
+    )
+    return redis.Redis.from_pool(pool)
+
+
+async def pipelined(target: redis.Redis, commands: list[Command]) -> list[Any]:
+    """The answers of one server, in one round trip. Never raises `LOST`: it is answered."""
+    pipe = target.pipeline(transaction=False)
+    for command in commands:
+        pipe.execute_command(*command)
+    try:
+        answers: list[Any] = await pipe.execute(raise_on_error=False)
+    except LOST as error:
+        return [error] * len(commands)
+    return answers

@@ -17,6 +17,7 @@ import tornado.ioloop
 from tests.services.chromium import chromium_executable
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
+from tests.services.redis_cluster import RedisCluster
 
 TESTS = Path(__file__).parent
 
@@ -116,6 +117,21 @@ def redis_url(redis_server: Redis) -> str:
     redis_server.start()
     redis_server.flush()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisCluster]:
+    """A running Redis Cluster. A test that stops a node starts it again."""
+    with RedisCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def redis_cluster_url(redis_cluster: RedisCluster) -> str:
+    """The URL of an empty Redis Cluster."""
+    redis_cluster.start()
+    redis_cluster.flush()
+    return redis_cluster.url
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_every_implementation_is_listed() -> None:
     there = {
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for package in ("realtime", "storage")
-        for pattern in ("*_memory.py", "*_redis.py", "openai_client.py")
+        for pattern in ("*_memory.py", "*_redis*.py", "openai_client.py")
         for path in (ROOT / package).rglob(pattern)
     }
     assert there - listed == set(), "add these to protected_modules in .importlinter"

@@ -45,3 +45,11 @@ def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})
+
+
+def test_a_redis_cluster_is_named_by_its_nodes_and_its_password_is_a_secret() -> None:
+    url = "redis+cluster://app:p%40ss@10.0.0.1:6379,10.0.0.2:6380"
+    secrets = Settings.read({"REDIS_URL": url, "PROCESSES": "2"}).secrets
+    assert "p@ss" in secrets and "p%40ss" in secrets
+    with pytest.raises(SettingsError, match="REDIS_URL"):
+        Settings.read({"REDIS_URL": "cluster://10.0.0.1:6379"})

@@ -10,9 +10,13 @@ from redis.asyncio.client import Pipeline
 
 from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker, MemoryBus
-from realtime.broker_redis import MAX_QUEUED, RedisBroker
+from realtime.broker_redis import RedisBroker
+from realtime.broker_redis_cluster import RedisClusterBroker
+from realtime.link_redis import MAX_QUEUED
+from realtime.nodes_redis import slot_of
 from tests.realtime.world import until
 from tests.services.redis import Redis
+from tests.services.redis_cluster import NODES, RedisCluster
 
 
 class Node:
@@ -36,14 +40,19 @@ class Node:
 MakeNode = Callable[[], Awaitable[Node]]
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "redis-cluster"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[MakeNode]:
     bus = MemoryBus()
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    urls = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+    url = request.getfixturevalue(urls[request.param]) if request.param in urls else ""
     nodes: list[Node] = []
 
     async def make_node() -> Node:
-        broker: Broker = RedisBroker(url) if url else MemoryBroker(bus)
+        broker: Broker
+        if request.param == "redis-cluster":
+            broker = RedisClusterBroker(url)
+        else:
+            broker = RedisBroker(url) if url else MemoryBroker(bus)
         node = Node(broker)
         nodes.append(node)
         await broker.start()
@@ -240,5 +249,137 @@ async def test_a_broker_starts_while_redis_is_away(redis_url: str, redis_server:
     assert not node.broker.up
     await asyncio.to_thread(redis_server.start)
     await until(lambda: node.broker.up, 20)
+    await heard_again(node, node, b"hello")
+    await node.broker.aclose()
+
+
+# --- a cluster ----------------------------------------------------------------------------
+
+CHANNELS = [f"room:{n}" for n in range(12)]
+"""Enough of them that each of three nodes has some."""
+
+
+@pytest.fixture
+async def shards(redis_cluster_url: str) -> AsyncIterator[tuple[Node, Node]]:
+    """Two brokers with a fast beacon on a cluster, subscribed to all `CHANNELS`."""
+    nodes = [Node(RedisClusterBroker(redis_cluster_url, beacon=0.1, timeout=0.5)) for _ in range(2)]
+    for node in nodes:
+        await node.broker.start()
+        await until(lambda node=node: node.broker.up, 20)  # type: ignore[misc]
+        for channel in CHANNELS:
+            await node.broker.subscribe(channel)
+    yield nodes[0], nodes[1]
+    for node in nodes:
+        await node.broker.aclose()
+
+
+async def all_heard(sender: Node, receiver: Node, data: bytes) -> None:
+    """Messages pass from one to the other on every channel."""
+    async with asyncio.timeout(20):
+        while missing := [each for each in CHANNELS if (each, data) not in receiver.received]:
+            for channel in missing:
+                sender.broker.publish(channel, data)
+            await asyncio.sleep(0.02)
+
+
+def owned(cluster: RedisCluster, channels: list[str], node: int) -> list[str]:
+    return [each for each in channels if cluster.owner(slot_of(f"tongyou:{each}")) == node]
+
+
+async def test_channels_are_spread_over_the_nodes(
+    shards: tuple[Node, Node], redis_cluster: RedisCluster
+) -> None:
+    a, b = shards
+    assert all(owned(redis_cluster, CHANNELS, node) for node in range(NODES))
+    for channel in CHANNELS:
+        a.broker.publish(channel, channel.encode())
+    await until(lambda: len(b.received) == len(CHANNELS))
+    assert sorted(b.received) == sorted((channel, channel.encode()) for channel in CHANNELS)
+    assert all(node.items("PUBSUB SHARDCHANNELS tongyou:room:*") for node in redis_cluster.nodes)
+
+
+async def test_a_moved_slot_is_followed_and_a_gap_is_told(
+    shards: tuple[Node, Node], redis_cluster: RedisCluster
+) -> None:
+    a, b = shards
+    slot = slot_of("tongyou:room:1")
+    for _ in range(NODES):
+        before = a.gaps, b.gaps
+        to = (redis_cluster.owner(slot) + 1) % NODES
+        await asyncio.to_thread(redis_cluster.move_slot, slot, to)
+        await until(lambda before=before: a.gaps > before[0] and b.gaps > before[1], 20)  # type: ignore[misc]
+        await until(lambda: a.broker.up and b.broker.up, 20)
+        await all_heard(a, b, b"moved to %d" % to)
+        await all_heard(b, a, b"and back from %d" % to)
+
+
+async def test_a_killed_node_costs_its_own_channels_only(
+    shards: tuple[Node, Node], redis_cluster: RedisCluster
+) -> None:
+    a, b = shards
+    before = a.gaps, b.gaps
+    lost = owned(redis_cluster, CHANNELS, 1)
+    others = set(CHANNELS) - set(lost)
+    await asyncio.to_thread(redis_cluster.nodes[1].kill)
+    try:
+        await until(lambda: not a.broker.up and not b.broker.up, 20)
+        async with asyncio.timeout(5):
+            await a.broker.subscribe(lost[0])  # does not wait for what is not there
+        a.broker.publish(lost[0], b"lost")
+        for channel in others:
+            a.broker.publish(channel, b"heard")
+        await until(lambda: {channel for channel, data in b.received if data == b"heard"} == others)
+    finally:
+        await asyncio.to_thread(redis_cluster.start)
+    await until(lambda: a.broker.up and b.broker.up, 20)
+    assert a.gaps > before[0] and b.gaps > before[1]
+    await all_heard(a, b, b"hello")
+    await all_heard(b, a, b"hello back")
+
+
+async def test_a_frozen_node_does_not_hold_up_the_others(
+    shards: tuple[Node, Node], redis_cluster: RedisCluster
+) -> None:
+    a, b = shards
+    before = a.gaps
+    others = set(CHANNELS) - set(owned(redis_cluster, CHANNELS, 2))
+    redis_cluster.nodes[2].sigstop()
+    try:
+        for channel in CHANNELS:
+            a.broker.publish(channel, b"now")
+        await until(lambda: {channel for channel, data in b.received if data == b"now"} == others)
+        await until(lambda: not a.broker.up and not b.broker.up, 20)
+    finally:
+        redis_cluster.nodes[2].sigcont()
+    await until(lambda: a.gaps > before and a.broker.up and b.broker.up, 20)
+    await all_heard(a, b, b"hello")
+
+
+async def test_a_broker_that_was_never_started_says_its_word_before_it_leaves(
+    shards: tuple[Node, Node], redis_cluster_url: str
+) -> None:
+    """What an operator's command does."""
+    broker = RedisClusterBroker(redis_cluster_url)
+    for channel in CHANNELS:
+        broker.publish(channel, b"revoked")
+    await broker.aclose()
+    assert broker.dropped == 0
+    for node in shards:
+        await until(lambda node=node: {c for c, d in node.received if d == b"revoked"} == set(CHANNELS))  # type: ignore[misc]
+
+
+async def test_a_broker_starts_while_a_whole_cluster_is_away(
+    redis_cluster_url: str, redis_cluster: RedisCluster
+) -> None:
+    for each in redis_cluster.nodes:
+        await asyncio.to_thread(each.stop)
+    node = Node(RedisClusterBroker(redis_cluster_url, beacon=0.1))
+    async with asyncio.timeout(5):
+        await node.broker.start()
+        await node.broker.subscribe("room:1")
+    node.broker.publish("room:1", b"lost")
+    assert not node.broker.up and node.broker.dropped == 1
+    await asyncio.to_thread(redis_cluster.start)
+    await until(lambda: node.broker.up, 30)
     await heard_again(node, node, b"hello")
     await node.broker.aclose()

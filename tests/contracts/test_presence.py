@@ -8,22 +8,29 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from redis.asyncio.client import Pipeline
 
+from realtime.nodes_redis import slot_of
 from realtime.presence import PresenceStore
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.presence_redis import RedisPresenceStore
+from realtime.presence_redis_cluster import RedisClusterPresenceStore
 from tests.realtime.world import until
 from tests.services.redis import Redis
+from tests.services.redis_cluster import NODES, RedisCluster
 
 Make = Callable[[float], PresenceStore]
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "redis-cluster"])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    urls = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+    url = request.getfixturevalue(urls[request.param]) if request.param in urls else ""
     made: list[PresenceStore] = []
 
     def make_store(ttl: float = 60.0) -> PresenceStore:
-        made.append(RedisPresenceStore(url, ttl=ttl) if url else MemoryPresenceStore(ttl))
+        if request.param == "redis-cluster":
+            made.append(RedisClusterPresenceStore(url, ttl=ttl))
+        else:
+            made.append(RedisPresenceStore(url, ttl=ttl) if url else MemoryPresenceStore(ttl))
         return made[-1]
 
     yield make_store
@@ -129,4 +136,45 @@ async def test_expired_fields_leave_redis_and_keys_expire_when_nobody_writes(
     await store.write([("r1", "a", b"1")], [])
     assert redis_server.send("EXISTS tongyou:people:r1") == ":1"
     await until(lambda: redis_server.send("EXISTS tongyou:people:r1") == ":0")
+    await store.aclose()
+
+
+async def test_rooms_are_spread_over_a_cluster_and_follow_their_slot(
+    redis_cluster_url: str, redis_cluster: RedisCluster
+) -> None:
+    store = RedisClusterPresenceStore(redis_cluster_url)
+    rooms = [f"r{n}" for n in range(12)]
+    slots = {room: slot_of(f"tongyou:people:{room}") for room in rooms}
+    assert {redis_cluster.owner(slot) for slot in slots.values()} == set(range(NODES))
+    assert await store.write([(room, "a", room.encode()) for room in rooms], [])
+    wanted = {room: {"a": room.encode()} for room in rooms}
+    assert await store.read(rooms) == wanted
+    for room in rooms[:3]:
+        to = (redis_cluster.owner(slots[room]) + 1) % NODES
+        await asyncio.to_thread(redis_cluster.move_slot, slots[room], to)
+    assert await store.read(rooms) == wanted
+    assert await store.write([], [(room, "a") for room in rooms[:3]])
+    assert await store.read(rooms[:4]) == {room: {} for room in rooms[:3]} | {rooms[3]: wanted[rooms[3]]}
+    await store.aclose()
+
+
+async def test_a_node_away_costs_its_own_rooms_only(
+    redis_cluster_url: str, redis_cluster: RedisCluster
+) -> None:
+    store = RedisClusterPresenceStore(redis_cluster_url)
+    rooms = [f"r{n}" for n in range(12)]
+    there = [room for room in rooms if redis_cluster.owner(slot_of(f"tongyou:people:{room}")) != 0]
+    await store.write([(room, "a", b"1") for room in rooms], [])
+    assert await store.ping()
+    await asyncio.to_thread(redis_cluster.nodes[0].kill)
+    try:
+        assert not await store.ping()
+        assert not await store.write([(room, "a", b"2") for room in rooms], [])
+        assert await store.read(rooms) == {room: {"a": b"2"} for room in there}
+        assert await store.read([room for room in rooms if room not in there]) is None
+    finally:
+        await asyncio.to_thread(redis_cluster.start)
+    assert await store.write([(room, "a", b"3") for room in rooms], [])
+    assert await store.read(rooms) == {room: {"a": b"3"} for room in rooms}
+    assert await store.ping()
     await store.aclose()

@@ -38,9 +38,19 @@ class Redis(Service):
         """Forget everything."""
         self.send("FLUSHALL")
 
-    def send(self, command: str) -> str:
-        """Send one inline command; return the first line of the answer. OSError when nobody answers."""
+    def send(self, command: str, *, bulk: bool = False) -> str:
+        """Send one inline command; return the first line of the answer, or (`bulk`) the text that it
+        announces. OSError when nobody answers."""
         with socket.create_connection((HOST, self.port), timeout=5) as connection:
             connection.sendall(command.encode() + b"\r\n")
             with connection.makefile("rb") as answer:
-                return answer.readline().decode().strip()
+                line = answer.readline().decode().strip()
+                return answer.read(int(line[1:])).decode() if bulk else line
+
+    def items(self, command: str) -> list[str]:
+        """Send one inline command whose answer is a list of texts."""
+        with socket.create_connection((HOST, self.port), timeout=5) as connection:
+            connection.sendall(command.encode() + b"\r\n")
+            with connection.makefile("rb") as answer:
+                count = int(answer.readline()[1:])
+                return [answer.read(int(answer.readline()[1:]) + 2)[:-2].decode() for _ in range(count)]
