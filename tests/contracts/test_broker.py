@@ -227,7 +227,7 @@ async def test_a_publisher_that_lost_messages_warns_the_others(pair: tuple[Node,
 async def test_uvloop_says_in_its_own_way_that_a_connection_is_closed(
     pair: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def closed(_: object, *__: object) -> None:
+    async def closed(*_: object, **__: object) -> None:
         monkeypatch.undo()
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
 

@@ -106,7 +106,7 @@ async def test_redis_away_is_not_known_never_an_error(redis_url: str, redis_serv
 async def test_a_connection_that_uvloop_calls_closed_is_no_error(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def closed(_: object, *__: object) -> None:
+    async def closed(*_: object, **__: object) -> None:
         raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
 
     store = RedisPresenceStore(redis_url)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from operations.facts_redis import redis_facts
 from realtime.nodes_redis import slot_of
 from tests.integration.test_processes import Cluster, a_room, agree, work
 from tests.services.mariadb import MariaDB
@@ -49,9 +50,11 @@ async def test_a_room_goes_on_while_its_node_is_away(cluster: Cluster, redis_clu
         async def kill() -> None:
             await asyncio.to_thread(node.kill)
 
+        assert not redis_facts(redis_cluster.url).fault
         try:
             sent = await work(clients, 12, 30, {8: kill})
             await agree(cluster, trip, clients, sent)  # across processes by polling alone
+            assert redis_facts(redis_cluster.url).fault, "operators are told"
         finally:
             await asyncio.to_thread(redis_cluster.start)
         sent += await work(clients, 13, 10, {})
