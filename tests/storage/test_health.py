@@ -80,12 +80,14 @@ async def test_threads_that_hang_are_the_answer_and_are_asked_once(
     for _ in range(2):
         executor.submit(held.wait)
     database = DatabaseHealth(engine, executor)
-    for _ in range(20):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.001):
-                await database.check()
-    assert executor._work_queue.qsize() == 1
-    held.set()
+    try:
+        for _ in range(20):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.001):
+                    await database.check()
+        assert executor._work_queue.qsize() == 1
+    finally:
+        held.set()
     assert await database.check() is None
     asked = database._asked
     assert await database.check() is None and database._asked == asked, "within a second nobody asks again"
