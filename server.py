@@ -11,6 +11,7 @@ import asyncio
 import gc
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -66,6 +67,7 @@ from storage.unit_of_work import SqlUnits
 ROOT = Path(__file__).resolve().parent
 DIST = ROOT / "frontend" / "dist"
 CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 log = logging.getLogger("tongyou")
 
 
@@ -88,6 +90,7 @@ class Settings:
     max_connections_per_user: int = 20
     frames_per_second: int = 50
     trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    allowed_origins: str = ""
     tile_url: str = ""
     tile_attribution: str = ""
     ai_api_key: str = field(default="", repr=False)
@@ -133,6 +136,11 @@ class Settings:
         return (ROOT / self.data_dir).resolve()
 
     @property
+    def origins(self) -> frozenset[str]:
+        """Sites, besides our own host, whose pages may open a room's socket."""
+        return frozenset(each for text in self.allowed_origins.lower().split(",") if (each := text.strip()))
+
+    @property
     def secrets(self) -> list[str]:
         """What must not be seen in a log, whatever library speaks."""
         database = make_url(self.database_url).password if self.database_url else None
@@ -169,6 +177,11 @@ class Settings:
             raise SettingsError("REDIS_URL must start with redis://, rediss://, redis+cluster:// or unix://")
         if not self.ai_base_url.startswith(("http://", "https://")):
             raise SettingsError("AI_BASE_URL must start with http:// or https://")
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    f"ALLOWED_ORIGINS: {origin!r} is no origin, which is like https://app.example (no path)"
+                )
         if self.log_format not in logs.FORMATS:
             raise SettingsError(f"LOG_FORMAT {self.log_format!r} is not one of {', '.join(logs.FORMATS)}")
         if self.log_level.upper() not in logging.getLevelNamesMapping():
@@ -280,6 +293,7 @@ class Server:
             hasher=Argon2Hasher(hashing),
             revoke=self._hub.revoke,
             hub=self._hub,
+            allowed_origins=settings.origins,
             assistant=self._assistant,
             sessions=self._sessions,
             dist=DIST,
@@ -361,6 +375,7 @@ def _assistant(settings: Settings, hub: Hub, run: Runner) -> Assistant:
             settings.ai_first_token_seconds, settings.ai_silence_seconds, settings.ai_total_seconds
         ),
         pace=pace,
+        readers_of_user=settings.max_connections_per_user,
     )
 
 

@@ -150,6 +150,8 @@ class TripChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, trip_id, place)
             return
         _check_text(body.text, body.retry_of)
+        if streams:
+            assistant.check_streams(actor)
         await self.count_question()
         asked = await assistant.ask_in_trip(
             actor,
@@ -177,6 +179,8 @@ class ChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, None, place)
             return
         _check_text(body.text, body.retry_of)
+        if streams:
+            assistant.check_streams(actor)
         await self.count_question()
         key = self.key_of("private")
         conversation = body.conversation or key

@@ -35,6 +35,9 @@ def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
     ("name", "value"),
     [
         ("AI_BASE_URL", "api.deepseek.com"),
+        ("ALLOWED_ORIGINS", "https://app.example, app.example"),
+        ("ALLOWED_ORIGINS", "https://app.example/path"),
+        ("ALLOWED_ORIGINS", "*"),
         ("AI_FIRST_TOKEN_SECONDS", "0"),
         ("AI_TOTAL_SECONDS", "soon"),
         ("AI_MAX_TOKENS", "10"),
@@ -45,6 +48,12 @@ def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})
+
+
+def test_origins_are_a_list() -> None:
+    settings = Settings.read({"ALLOWED_ORIGINS": "https://App.example , http://[::1]:8080"})
+    assert settings.origins == {"https://app.example", "http://[::1]:8080"}
+    assert Settings.read({}).origins == frozenset()
 
 
 def test_a_redis_cluster_is_named_by_its_nodes_and_its_password_is_a_secret() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -73,6 +74,7 @@ class Assistant:
         times: AssistantTimes | None = None,
         clock: Callable[[], str] | None = None,
         pace: Pace | None = None,
+        readers_of_user: int = 20,
     ) -> None:
         self.times = times or AssistantTimes()
         self.draining = False
@@ -82,6 +84,9 @@ class Assistant:
         self._asked = asked or AskLimits()
         self._clock = clock or hub.clock
         self._followings: set[Following] = set()
+        self._readers_of_user = readers_of_user
+        self._reading: Counter[str] = Counter()
+        """Open streams of each person."""
         self._one_left = asyncio.Event()
         self._tasks = Tasks()
         self._pace = pace or Pace()
@@ -263,8 +268,40 @@ class Assistant:
         allowed: Callable[[], Awaitable[None]] | None = None,
     ) -> tuple[RunState, Following]:
         """Read an answer from these offsets on, wherever it is made. `allowed` is asked at every
-        look and raises when the reader's sign-in has ended. To be closed by the caller."""
+        look and raises when the reader's sign-in has ended. To be closed by the caller. Raises
+        `Throttled` when this person has too many streams open."""
+        self.check_streams(actor)
+        reader = actor.user_id or ""
+        self._reading[reader] += 1
+        try:
+            return await self._follow(actor, answer_id, trip_id, place, allowed, reader)
+        except BaseException:
+            self._stops(reader)
+            raise
 
+    def check_streams(self, actor: Actor) -> None:
+        """Raises `Throttled` when this person has too many streams open: better before they ask."""
+        if self._reading.get(actor.user_id or "", 0) >= self._readers_of_user:
+            raise Throttled(
+                f"at most {self._readers_of_user} streams of one person are open at once here",
+                code="too_many_streams",
+                retry_after=BUSY_SECONDS,
+            )
+
+    def _stops(self, reader: str) -> None:
+        self._reading[reader] -= 1
+        if not self._reading[reader]:
+            del self._reading[reader]
+
+    async def _follow(
+        self,
+        actor: Actor,
+        answer_id: str,
+        trip_id: str | None,
+        place: tuple[int, int],
+        allowed: Callable[[], Awaitable[None]] | None,
+        reader: str,
+    ) -> tuple[RunState, Following]:
         async def look() -> RunState | None:
             if allowed is not None:
                 await allowed()
@@ -275,6 +312,7 @@ class Assistant:
 
         def left(following: Following) -> None:
             self._followings.discard(following)
+            self._stops(reader)
             self._one_left.set()
 
         def left_copy(following: Following) -> None:

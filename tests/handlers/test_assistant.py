@@ -203,6 +203,27 @@ async def test_signed_out_one_reads_no_further(world: World) -> None:
     await assistant.aclose()
 
 
+async def test_one_person_opens_so_many_streams_and_no_more(world: World) -> None:
+    assistant = world.make_assistant(world.model, readers_of_user=2)
+    object.__setattr__(world.deps, "assistant", assistant)
+    ann, bob = await world.client().account("ann"), await world.client().account("bob")
+    async with streaming(ann, "POST", "/api/ai/chat", ASK, **EVENTS) as first:
+        await first.until(lambda s: s.events)
+        path = f"/api/ai/answers/{first.events[0].data['answer']}"
+        async with streaming(ann, "GET", path, **EVENTS) as second:
+            await second.until(lambda s: s.events)
+            refused = await ann.get(path, **EVENTS)
+            assert (refused.status, refused.json["error"]["code"]) == (429, "too_many_streams")
+            asked = await ann.post("/api/ai/chat", {**ASK, "stream": True})
+            assert (asked.status, asked.json["error"]["code"]) == (429, "too_many_streams")
+            async with streaming(bob, "POST", "/api/ai/chat", ASK, **EVENTS) as other:
+                await other.until(lambda s: s.events)
+        await until(lambda: assistant.counts()["answer_readers"] == 1)
+        async with streaming(ann, "GET", path, **EVENTS) as again:
+            await again.until(lambda s: s.events)
+    await assistant.aclose()
+
+
 async def test_a_drain_ends_the_stream_with_a_last_word(world: World) -> None:
     ann = await world.client().account("ann")
     async with streaming(ann, "POST", "/api/ai/chat", ASK, **EVENTS) as stream:

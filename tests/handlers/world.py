@@ -98,9 +98,13 @@ class World:
         socket, self.port = bind_unused_port()
         self.server.add_socket(socket)
 
-    def make_assistant(self, model: Completions | None, **times: float) -> Assistant:
+    def make_assistant(
+        self, model: Completions | None, readers_of_user: int = 20, **times: float
+    ) -> Assistant:
         """An assistant over this world. Its background work is not started: tests call it."""
-        return Assistant(self.hub, self.run, model, times=AssistantTimes(**times))
+        return Assistant(
+            self.hub, self.run, model, times=AssistantTimes(**times), readers_of_user=readers_of_user
+        )
 
     def clock(self) -> str:
         return timestamp(self.now)
