@@ -59,9 +59,12 @@ def measure(stand: Stand, url: str, rounds: int, seconds: float, profiler: Profi
             whole.measure(what, WARM_UP)
         for _ in range(rounds):
             for what in (ONE_ROOM, BARE_ONE, MANY_ROOMS, BARE_MANY):
+                for whole in wholes.values():
+                    stand.keep_alive(whole.groups)
                 source = wholes.get(what) or bares[what]
                 found.setdefault(what, []).append(source.measure(what, seconds))
         for what, whole in wholes.items():
+            stand.keep_alive(whole.groups)
             with profiler.watch(stand.pids[0], f"operations, {what}") as watching:
                 if watching:
                     whole.measure(what, PROFILED)

@@ -6,6 +6,7 @@ round after round, so that what else the machine does meets all of them. Called 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -15,8 +16,12 @@ from loadtests.bench.profiling import Profiler
 from loadtests.bench.stands import OURS, Stand, leave
 from loadtests.bench.traffic import Group, Outcome, Traffic
 
-WARM_UP = 0.3
+WARM_UP = 0.2
 PROFILED = 2.0
+LONG = 4.0
+"""Seconds of a round after which a stand is slow: one round of it must do."""
+SHAPE_SECONDS = 20.0
+"""After so long no new round of a shape begins."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,8 @@ class Shape:
 SHAPES = (
     Shape("room of 10", 1, 10, 48),
     Shape("room of 100", 1, 100, 48),
-    Shape("room of 1,000", 1, 1_000, 16),
-    Shape("200 rooms of 5", 200, 5, 20, everybody_sends=True),
+    Shape("room of 1,000", 1, 1_000, 8),
+    Shape("200 rooms of 5", 200, 5, 10, everybody_sends=True),
 )
 CALM, LOAD = "one at a time", "under load"
 
@@ -56,11 +61,12 @@ class Seat:
     shape: Shape
     groups: list[Group]
     rounds: dict[str, list[Round]] = field(default_factory=lambda: {CALM: [], LOAD: []})
+    slow: set[str] = field(default_factory=set)
     error: str = ""
 
     def measure(self, mode: str, seconds: float, warm_up: bool = False) -> None:
         """One round."""
-        if self.error:
+        if self.error or mode in self.slow:
             return
         window = 1 if mode == CALM else self.shape.window
         traffic = Traffic(self.groups, self.stand.wire.message, window)
@@ -75,6 +81,8 @@ class Seat:
             return
         spent = {name: apart_after[name] - seconds for name, seconds in apart.items()}
         self.rounds[mode].append(Round(outcome, after - before, spent))
+        if outcome.seconds > LONG:
+            self.slow.add(mode)
 
     def figure(self, mode: str) -> FanOut:
         """The medians of the rounds."""
@@ -102,6 +110,7 @@ class Seat:
             bytes_each=sum(each.outcome.bytes for each in rounds) / deliveries,
             per_second=deliveries / sum(each.outcome.seconds for each in rounds),
             spread=(max(cpu) - min(cpu)) / middle,
+            rounds=len(rounds),
         )
 
 
@@ -113,11 +122,15 @@ def measure(
     for shape in shapes:
         print(f"fan-out, {shape.name} ...", flush=True)
         seats = [_seat(stand, shape) for stand in stands]
+        began = time.monotonic()
         for n in range(rounds):
+            if n and time.monotonic() - began > SHAPE_SECONDS:
+                break
             # Not always the same one comes first.
             turn = n % len(seats)
             for seat in seats[turn:] + seats[:turn]:
                 for mode in (CALM, LOAD):
+                    _keep_alive(seats)
                     seat.measure(mode, seconds, warm_up=n == 0)
         for seat in seats:
             if seat.stand.name == OURS and seat.stand.processes == 1 and not seat.error:
@@ -134,6 +147,14 @@ def _seat(stand: Stand, shape: Shape) -> Seat:
         return Seat(stand, shape, stand.groups(shape.rooms, shape.members, shape.everybody_sends))
     except (OSError, TimeoutError) as error:
         return Seat(stand, shape, [], error=f"{type(error).__name__}: {error}")
+
+
+def _keep_alive(seats: list[Seat]) -> None:
+    for seat in seats:
+        try:
+            seat.stand.keep_alive(seat.groups)
+        except OSError as error:
+            seat.error = seat.error or f"{type(error).__name__}: {error}"
 
 
 def _profile(seat: Seat, profiler: Profiler) -> None:

@@ -30,6 +30,7 @@ class FanOut(msgspec.Struct, frozen=True):
     per_second: float
     spread: float
     """(largest - smallest) / median CPU of the rounds."""
+    rounds: int = 1
 
 
 class Operations(msgspec.Struct, frozen=True):
@@ -70,6 +71,21 @@ class Aim(msgspec.Struct, frozen=True):
     met: bool
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """What share of the samples of a profile was in a function itself."""
+
+    function: str
+    share: float
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What a server did in one part. `file` is beside the JSON."""
+
+    title: str
+    file: str
+    spent: list[Spent]
+
+
 class Findings(msgspec.Struct):
     """Everything of one run."""
 
@@ -81,5 +97,5 @@ class Findings(msgspec.Struct):
     aims: list[Aim] = msgspec.field(default_factory=list)
     missing: dict[str, str] = msgspec.field(default_factory=dict)
     """What could not be measured, and why."""
-    profiles: list[str] = msgspec.field(default_factory=list)
+    profiles: list[Profile] = msgspec.field(default_factory=list)
     seconds: float = 0.0

@@ -47,6 +47,7 @@ def measure(
     try:
         for n in range(rounds):
             for place, group in enumerate(groups):
+                stand.keep_alive(groups)
                 traffic = Traffic([group], stand.wire.message, WINDOW)
                 if n == 0:
                     traffic.run(WARM_UP)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import resource
+import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     _raise_limits()
+    # An end from outside is an end like others: what was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     RESULTS.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     profiler = Profiler(given.profile, RESULTS)
@@ -70,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _measure(parts: Sequence[str], peers: Sequence[Peer], quick: bool, profiler: Profiler) -> Findings:
     """Every part on servers that are started once."""
-    rounds, seconds = (1, 0.4) if quick else (3, 0.5)
+    rounds, seconds = (1, 0.3) if quick else (3, 0.4)
     findings = Findings(machine=machine.describe())
     with ExitStack() as stack:
         print("starting MariaDB, the application and its peers ...", flush=True)
@@ -90,7 +94,7 @@ def _measure(parts: Sequence[str], peers: Sequence[Peer], quick: bool, profiler:
             racing = [stand for stand in stands if stand.name not in only_memory]
             _add(findings, fan_out.measure(racing, fan_out.SHAPES, rounds, seconds, profiler))
         if "operations" in parts:
-            _add(findings, durable.measure(ours, ours.database_url, rounds, 4 * seconds, profiler))
+            _add(findings, durable.measure(ours, ours.database_url, rounds, 5 * seconds, profiler))
         if "flat" in parts:
             sizes = (flat.SMALL, (100, 5_000) if quick else flat.LARGE)
             _add(

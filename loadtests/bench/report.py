@@ -43,6 +43,14 @@ def render(findings: Findings) -> str:
     if findings.memory:
         rows = [(m.who, f"{m.kib:.1f}") for m in findings.memory]
         lines += ["## Memory", "", *_table(("who", "KiB an idle member"), rows), ""]
+    if findings.profiles:
+        lines += ["## Where the time of the server goes", ""]
+        for profile in findings.profiles:
+            said = ", ".join(f"{spent.share:.0%} {spent.function}" for spent in profile.spent)
+            lines += [f"- **{profile.title}**: {said}"]
+        lines += [""]
+    elif not all(aim.met for aim in findings.aims):
+        lines += ["`make bench PROFILE=1` tells where the time goes.", ""]
     if findings.missing:
         lines += ["## Not measured", "", *(f"- {what}: {why}" for what, why in findings.missing.items()), ""]
     return "\n".join(lines)
@@ -53,14 +61,14 @@ def _fan_out(findings: Findings) -> list[str]:
     for shape, mode in dict.fromkeys((f.shape, f.mode) for f in findings.fan_out):
         head = (
             "who", "processes", "deliveries a CPU-second", "us CPU a delivery", "us Redis", "us database",
-            "p50 ms", "p99 ms", "deliveries a second", "bytes each", "spread",
+            "p50 ms", "p99 ms", "deliveries a second", "bytes each", "rounds", "spread",
         )  # fmt: skip
         rows = [
             (
                 f.who, str(f.processes), f"{f.per_cpu_second:,.0f}", f"{f.cpu:.2f}",
                 f"{f.redis:.2f}" if f.redis else "", f"{f.database:.2f}" if f.database else "",
                 f"{f.p50:.1f}", f"{f.p99:.1f}", f"{f.per_second:,.0f}", f"{f.bytes_each:.0f}",
-                f"{f.spread:.0%}",
+                str(f.rounds), f"{f.spread:.0%}",
             )
             for f in findings.fan_out
             if (f.shape, f.mode) == (shape, mode)

@@ -82,6 +82,13 @@ class Stand:
             client.wait_for(self.wire.joined, 60)
         return groups
 
+    def keep_alive(self, groups: list[Group]) -> None:
+        """Answer pings that may have come; at least every few seconds, and never while measuring."""
+        if self.wire.alive:
+            for group in groups:
+                for client in group.members:
+                    client.socket.send(self.wire.alive)
+
     def _connect(self, count: int) -> list[Client]:
         clients: list[Client] = []
         while len(clients) < count:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from loadtests.sink import Client
 
 NEEDLE = b'"op_id":'
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds that a server may take for what it owes."""
 
 

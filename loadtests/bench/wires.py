@@ -22,6 +22,8 @@ class Wire(Protocol):
 
     path: str
     joined: bytes
+    alive: bytes
+    """A frame that tells the server, now and then, that an idle client still lives; may be empty."""
 
     def hello(self) -> list[tuple[bytes, bytes]]:
         """Text frames to send before the join, each with what its answer holds."""
@@ -49,6 +51,8 @@ class Ours:
 
     path = "/api/socket"
     joined = b'"t":"joined"'
+    # An unsolicited pong (RFC 6455, 5.5.3).
+    alive = b"\x8a\x80\0\0\0\0"
 
     def __init__(self) -> None:
         self._op_ids = OpIds()
@@ -70,6 +74,7 @@ class Plain:
 
     path = "/socket"
     joined = b'"joined"'
+    alive = b""
 
     def __init__(self) -> None:
         self._op_ids = OpIds()

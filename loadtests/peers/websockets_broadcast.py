@@ -30,7 +30,9 @@ async def handle(connection: ServerConnection) -> None:
 
 
 async def main(port: int) -> None:
-    async with serve(handle, "127.0.0.1", port, compression=None, backlog=4096) as server:
+    # The generator answers no pings.
+    options = {"compression": None, "ping_interval": None, "backlog": 4096}
+    async with serve(handle, "127.0.0.1", port, **options) as server:
         await server.serve_forever()
 
 

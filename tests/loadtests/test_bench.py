@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from loadtests.bench import aims, main, report
+from loadtests.bench import aims, main, profiling, report
 from loadtests.bench.figures import FanOut, Findings, Flat, Memory, Operations
 from loadtests.bench.stands import OURS, leave, peer
 from loadtests.bench.traffic import Group, Traffic
@@ -113,6 +113,17 @@ def test_a_peer_that_cannot_be_installed_is_reported(monkeypatch: pytest.MonkeyP
         assert main.start_peers(stack, PEERS, True, findings) == []
     assert set(findings.missing) == {each.name for each in PEERS}
     assert "not installed: no such package" in report.render(findings)
+
+
+def test_a_profile_is_summed_up_without_the_waiting(tmp_path: Path) -> None:
+    frames = [
+        {"name": name, "file": f"/somewhere/realtime/{name}.py"} for name in ("flush", "write", "_worker")
+    ]
+    samples = {"samples": [[0, 1], [0, 1], [0, 1], [0], [2], [2]], "weights": [1.0] * 6}
+    path = tmp_path / "x.speedscope.json"
+    path.write_text(json.dumps({"shared": {"frames": frames}, "profiles": [samples]}), "utf-8")
+    found = [(spent.function, spent.share) for spent in profiling.spent_on(path)]
+    assert found == [("write (realtime/write.py)", 0.75), ("flush (realtime/flush.py)", 0.25)]
 
 
 def test_tables_replace_those_of_the_last_run_and_nothing_else(tmp_path: Path) -> None:

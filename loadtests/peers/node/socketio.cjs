@@ -13,7 +13,8 @@ async function main(port, redis) {
   if (redis) {
     const { createClient } = require("redis");
     const { createAdapter } = require("@socket.io/redis-adapter");
-    const publishing = createClient({ url: redis });
+    // Its own limit of five seconds ends the process on a machine that is busy measuring.
+    const publishing = createClient({ url: redis, commandOptions: { timeout: 60_000 } });
     const subscribed = publishing.duplicate();
     await Promise.all([publishing.connect(), subscribed.connect()]);
     io.adapter(createAdapter(publishing, subscribed));
