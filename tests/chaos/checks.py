@@ -24,6 +24,8 @@ from tests.chaos.crowd import Person
 from tests.chaos.schedule import Schedule
 from tests.integration.replica import Record, Records, Replica, live
 
+REDIS_SOCKETS = 6
+"""One that subscribes, one that publishes, four of presence."""
 EMPTY = 50.0
 """Seconds for a process to forget those who left: a ping is sent after 25, lost after 10, closed after 5."""
 ALWAYS = {None, 4003}
@@ -205,11 +207,11 @@ def _look_at(server: ChaosServer, before: dict[str, int], cluster: Cluster, numb
     people = [s for s in sockets if s.laddr.port == server.port and s.raddr]
     if people:
         yield f"sockets are left: {people}"
-    if halves := [s for s in sockets if s.status == psutil.CONN_CLOSE_WAIT]:
-        yield f"nobody closed {halves}"
-    to_database = [s for s in sockets if s.raddr and s.raddr.port == cluster.db_links[number].port]
-    if len(to_database) > POOL:
-        yield f"{len(to_database)} sockets to the database"
+    # Pools keep what they have, also what the other side has closed meanwhile, until it is asked for.
+    for name, link, most in (("the database", cluster.db_links, POOL), ("Redis", cluster.bus, REDIS_SOCKETS)):
+        found = [s for s in sockets if s.raddr and s.raddr.port == link[number].port]
+        if len(found) > most:
+            yield f"{len(found)} sockets to {name}"
 
 
 SUSPICIOUS = ("Traceback", "never retrieved", "was destroyed", "never awaited")
