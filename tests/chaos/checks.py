@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,15 +165,18 @@ def _tasks_at_rest(server: ChaosServer) -> dict[str, int]:
     return server.tasks()
 
 
-async def leaks(cluster: Cluster, before: list[dict[str, int]]) -> list[str]:
+async def leaks(cluster: Cluster, before: list[dict[str, int]], say: Callable[[str], None]) -> list[str]:
     """After everybody left: no connection, task or pooled connection that was not there before."""
-    found: list[str] = []
     loop = asyncio.get_running_loop()
     end = loop.time() + EMPTY
+    told = ""
     while True:
         found = await asyncio.to_thread(_look, cluster, before)
         if not found or loop.time() > end:
             return found
+        if found[0] != told:
+            told = found[0]
+            say(f"still there: {told}")
         await asyncio.sleep(0.25)
 
 

@@ -103,14 +103,16 @@ class Story:
         await self._happen()
         await self._calm_down()
         await self._lose_every_message()
+        self.say("everybody is level without messages")
         await self._judge(base)
         await self.crowd.leave()
+        self.say("everybody has left")
         if self.schedule.seed % 4:
             # In one of four runs the heartbeat has to find the connections that are half-open.
             for links in cluster.links:
                 for link in links:
                     link.reset()
-        for complaint in await checks.leaks(cluster, before):
+        for complaint in await checks.leaks(cluster, before, self.say):
             self.broken(complaint)
         for complaint in checks.bad_lines(cluster.logs()):
             self.broken(complaint)
