@@ -225,6 +225,13 @@ class Numbers(Collector):
 
     def _answers(self) -> Iterator[Metric]:
         counts = self._of.assistant.counts()
+        ended = CounterMetricFamily(
+            "tongyou_answers_total", "Answers made here, by how they ended", labels=["result", "code"]
+        )
+        for outcome, count in self._of.assistant.lives.outcomes.items():
+            result, _, code = outcome.partition(" ")
+            ended.add_metric([result, code], count)
+        yield ended
         yield _gauge("tongyou_answers_streaming", "Answers being written", counts["answers_running"])
         yield _gauge("tongyou_answers_waiting", "Answers that wait for a place", counts["answers_waiting"])
         yield _gauge("tongyou_answer_readers", "Readers of answers over HTTP", counts["answer_readers"])

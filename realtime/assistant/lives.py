@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import get_args
 
 from structlog.contextvars import bind_contextvars
 
@@ -99,6 +100,8 @@ class Lives:
         self._times = times
         self._tasks = Tasks()
         self._finished: OrderedDict[str, bytes] = OrderedDict()
+        self.outcomes: Counter[str] = Counter(dict.fromkeys(get_args(Ending), 0))
+        """Answers made here by how they ended; failures by their code as well, for operators."""
         self._relay = Relay(hub.node, hub.channels, self)
         hub.on_watch = self._on_watch
 
@@ -207,6 +210,7 @@ class Lives:
             # Its lease lapses, and whoever sweeps then keeps the checkpoint.
             log.exception("the end of answer %s cannot be stored", job.answer_id)
             outcome = live.draft.outcome(live.growing, "failed", BROKEN)
+        self._count(outcome)
         known = live.draft.ended(job.answer_id, outcome)
         live.growing.end(known if first else await self._stored(job) or known)
         last = encode(live.growing.piece(live.growing.text.length, live.growing.reasoning.length))
@@ -214,6 +218,10 @@ class Lives:
         self._finished[job.answer_id] = last
         while len(self._finished) > REMEMBERED:
             self._finished.popitem(last=False)
+
+    def _count(self, outcome: Outcome) -> None:
+        code = outcome.fault.code if outcome.fault is not None and outcome.status == "failed" else ""
+        self.outcomes[f"{outcome.status} {code}".strip()] += 1
 
     async def _stored(self, job: Job) -> AnswerEnded | None:
         """How an answer ended that somebody else has finished."""

@@ -194,6 +194,7 @@ async def test_numbers_add_up_exactly(cluster: Cluster, tap: Tap) -> None:
     await cluster.until(1, "tongyou_answers_streaming")
     await ann.api.ok("POST", f"/api/trips/{trip}/ai/answers/{asked['answer']}/stop")
     await cluster.until(0, "tongyou_answers_streaming")
+    await cluster.until(1, "tongyou_answers_total", result="stopped")
 
     for client in (ann, bob):
         await client.stop()
