@@ -40,7 +40,8 @@ async def seed(url: str, profile: Profile, progress: Callable[[str], None] = pri
     def person(kind: Kind) -> Awaitable[tuple[Api, Person]]:
         nonlocal made
         made += 1
-        if kind == "member" and made <= accounts:
+        # Spread over all, or those who come first would all log in at the same time.
+        if kind == "member" and (made * profile.accounts_percent) % 100 < profile.accounts_percent:
             return _account(url, f"Traveller {made}")
         return _somebody(url, f"Traveller {made}")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 from locust import FastHttpUser
 from locust.env import Environment
 
@@ -44,7 +45,7 @@ class Caller(FastHttpUser):
             if self.stage.over:
                 answer.success()
             else:
-                answer.failure(answer.error or f"{answer.status_code} {answer.text[:200]}")
+                answer.failure(f"{answer.status_code} {(answer.text or '')[:200]} {answer.error or ''}")
             return None
 
     def _headers(self) -> dict[str, str]:
@@ -57,16 +58,21 @@ class Caller(FastHttpUser):
         return headers
 
     def sign_in(self) -> None:
-        """Log in with the password, where this person has one; guests are signed in already."""
+        """Log in with the password, where this person has one; guests are signed in already. Tried until it
+        works: every failure is in the statistics."""
         if not self.person.password:
             return
-        self.person.cookies = {}
-        self.client.cookiejar.clear()
-        self.call("GET", "/api/me", "who am I")
-        self._keep_cookies()
-        body = {"login": self.person.username, "password": self.person.password}
-        self.call("POST", "/api/auth/login", "log in", body)
-        self._keep_cookies()
+        done = None
+        while done is None and not self.stage.over:
+            self.person.cookies = {}
+            self.client.cookiejar.clear()
+            self.call("GET", "/api/me", "who am I")
+            self._keep_cookies()
+            body = {"login": self.person.username, "password": self.person.password}
+            done = self.call("POST", "/api/auth/login", "log in", body)
+            self._keep_cookies()
+            if done is None:
+                gevent.sleep(1)
 
     def _keep_cookies(self) -> None:
         for cookie in self.client.cookiejar:
