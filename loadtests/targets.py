@@ -14,8 +14,8 @@ import msgspec
 from msgspec import Meta
 
 PATH = Path(__file__).with_name("targets.toml")
-KINDS = ("member", "spectator", "asker", "rest", "storm")
 Kind = Literal["member", "spectator", "asker", "rest", "storm"]
+KINDS: tuple[Kind, ...] = ("member", "spectator", "asker", "rest", "storm")
 MAX_SPECTATORS = 180
 """Spectators are not signed in, and the server admits 200 connections of one address that are not."""
 
