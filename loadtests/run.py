@@ -47,12 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("profile", help="a table of loadtests/targets.toml")
     parser.add_argument("--seconds", type=int, help="measure for so long instead")
     parser.add_argument("--restart", action="store_true", help="restart the processes one after the other")
+    parser.add_argument("--settle", type=int, help="seconds for becoming current at the end instead")
     parser.add_argument("--name", help="of the folder of results; else that of the profile")
     parser.add_argument("--script", type=Path, default=ROOT / "server.py", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     try:
         chosen = profile(given.profile)
-        changes = {"seconds": given.seconds} if given.seconds else {}
+        asked = {"seconds": given.seconds, "settle_seconds": given.settle}
+        changes = {name: value for name, value in asked.items() if value}
         if given.restart:
             changes |= {"rolling_restart": True, "processes": max(2, chosen.processes)}
         chosen = msgspec.structs.replace(chosen, **changes)

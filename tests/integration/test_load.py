@@ -20,10 +20,10 @@ FAULTY = ROOT / "tests" / "integration" / "faulty_server.py"
 
 
 def test_a_server_that_loses_and_repeats_broadcasts_is_found_out() -> None:
-    command = [sys.executable, "-m", "loadtests.run", "smoke", "--seconds", "10", "--script", str(FAULTY)]
+    command = [sys.executable, "-m", "loadtests.run", "smoke", "--script", str(FAULTY)]
     faults = {"LOAD_FAULT_DROP": "40", "LOAD_FAULT_REPEAT": "55"}
     done = subprocess.run(
-        [*command, "--name", "faulty"],
+        [*command, "--seconds", "10", "--settle", "5", "--name", "faulty"],
         env=os.environ | faults,
         cwd=ROOT,
         capture_output=True,
