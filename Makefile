@@ -101,7 +101,7 @@ chaos: dev ## RUNS stress runs of SECONDS of faults from SEED on (default: any):
 	@$(PY) -m tests.chaos $(if $(SEED),--seed $(SEED)) --runs $(or $(RUNS),10) --seconds $(or $(SECONDS),20)
 
 bench: dev $(if $(PROFILE),.venv/.installed-load) ## what the server does beside its peers (5 minutes): ONLY=fan-out, QUICK=1, PROFILE=1, DOCS=1
-	@$(PY) -m loadtests $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(DOCS),--docs)
+	@$(PY) -m loadtests $(if $(ONLY),--only $(ONLY)) $(if $(PEERS),--peers $(PEERS)) $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(DOCS),--docs)
 
 bench-answers: dev spa ## 500 answers of the assistant at once in one process, beside reading the model directly
 	@$(PY) -m loadtests.answers

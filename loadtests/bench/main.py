@@ -56,26 +56,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for each in PEERS
         if given.peers is None or any(name.lower() in each.name.lower() for name in given.peers.split(","))
     ]
-    findings = _measure(parts, chosen, given.quick, profiler)
+    findings = Findings(machine=machine.describe())
+    try:
+        _measure(findings, parts, chosen, given.quick, profiler)
+    except BaseException as error:
+        # Half a run is worth its tables, too, and says that it is one.
+        findings.missing["the rest"] = f"the run was broken off ({type(error).__name__}: {error})"
+        raise
+    finally:
+        findings.seconds = time.monotonic() - began
+        findings.profiles = profiler.written
+        if profiler.problem:
+            findings.missing["profile"] = profiler.problem
+        _publish(findings, given.docs)
+
+
+def _publish(findings: Findings, into_docs: bool) -> None:
     findings.aims = aims.judge(findings)
-    findings.seconds = time.monotonic() - began
-    findings.profiles = profiler.written
-    if profiler.problem:
-        findings.missing["profile"] = profiler.problem
     text = report.render(findings)
     (RESULTS / "report.md").write_text(text, "utf-8")
     (RESULTS / "bench.json").write_bytes(msgspec.json.format(msgspec.json.encode(findings)))
-    if given.docs:
+    if into_docs:
         report.put_into(DOCS, text)
-    print(
-        f"\n{text}\n{findings.seconds:.0f} s. Figures and profiles: {RESULTS.relative_to(ROOT)}/", flush=True
-    )
+    where = RESULTS.relative_to(ROOT)
+    print(f"\n{text}\n{findings.seconds:.0f} s. Figures and profiles: {where}/", flush=True)
 
 
-def _measure(parts: Sequence[str], peers: Sequence[Peer], quick: bool, profiler: Profiler) -> Findings:
+def _measure(
+    findings: Findings, parts: Sequence[str], peers: Sequence[Peer], quick: bool, profiler: Profiler
+) -> None:
     """Every part on servers that are started once."""
     rounds, seconds = (1, 0.3) if quick else (3, 0.4)
-    findings = Findings(machine=machine.describe())
     with ExitStack() as stack:
         print("starting MariaDB, the application and its peers ...", flush=True)
         database = stack.enter_context(MariaDB())
@@ -86,22 +97,19 @@ def _measure(parts: Sequence[str], peers: Sequence[Peer], quick: bool, profiler:
             if not single:
                 stands.append(stack.enter_context(application(database, 2, TRIPS_OF_TWO)))
             stands += start_peers(stack, peers, single, findings)
-        singles = [stand for stand in stands if stand.processes == 1]
+        # First, for memory that other parts have given back would be used again, unseen.
         if "memory" in parts:
-            _add(findings, memory.measure(singles))
-        if "fan-out" in parts:
-            only_memory = {each.name for each in PEERS if each.memory_only}
-            racing = [stand for stand in stands if stand.name not in only_memory]
-            _add(findings, fan_out.measure(racing, fan_out.SHAPES, rounds, seconds, profiler))
+            _add(findings, memory.measure([stand for stand in stands if stand.processes == 1]))
         if "operations" in parts:
             _add(findings, durable.measure(ours, ours.database_url, rounds, 5 * seconds, profiler))
         if "flat" in parts:
             sizes = (flat.SMALL, (100, 5_000) if quick else flat.LARGE)
-            _add(
-                findings,
-                flat.measure(ours, ours.database_url, sizes, 2 * rounds, 2 * seconds, profiler),
-            )
-    return findings
+            _add(findings, flat.measure(ours, ours.database_url, sizes, 2 * rounds, 2 * seconds, profiler))
+        if "fan-out" in parts:
+            only_memory = {each.name for each in PEERS if each.memory_only}
+            racing = [stand for stand in stands if stand.name not in only_memory]
+            for shape in fan_out.SHAPES:
+                _add(findings, fan_out.measure(racing, [shape], rounds, seconds, profiler))
 
 
 def start_peers(stack: ExitStack, peers: Sequence[Peer], single: bool, findings: Findings) -> list[Stand]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from loadtests.bench.fan_out import CALM, SHAPES
 from loadtests.bench.figures import Findings
 
 BEGIN, END = "<!-- made by `make bench` -->", "<!-- end -->"
@@ -23,6 +24,7 @@ def render(findings: Findings) -> str:
         rows = [(a.name, a.aim, a.found, "reached" if a.met else "**missed**") for a in findings.aims]
         lines += [*_table(("ratio", "aim", "found", ""), rows), ""]
     lines += _fan_out(findings)
+    lines += _taken_apart(findings)
     if findings.operations:
         head = ("durable operations", "a second", "us CPU", "us database", "p50 ms", "p99 ms")
         rows = [
@@ -75,6 +77,28 @@ def _fan_out(findings: Findings) -> list[str]:
         ]  # fmt: skip
         lines += [f"## Fan-out: {shape}, {mode}", "", *_table(head, rows), ""]
     return lines
+
+
+def _taken_apart(findings: Findings) -> list[str]:
+    """A straight line through the smallest and the largest room: what a message costs however few hear it,
+    and what each further member adds."""
+    sizes = {shape.name: shape.members for shape in SHAPES if shape.rooms == 1}
+    rows = []
+    for who in dict.fromkeys(f.who for f in findings.fan_out):
+        # CPU a message, by members.
+        spent = {
+            sizes[f.shape]: f.cpu * sizes[f.shape]
+            for f in findings.fan_out
+            if (f.who, f.processes, f.mode) == (who, 1, CALM) and f.shape in sizes
+        }
+        if len(spent) > 1:
+            few, many = min(spent), max(spent)
+            each = (spent[many] - spent[few]) / (many - few)
+            rows.append((who, f"{spent[few] - few * each:,.0f}", f"{each:.1f}"))
+    if not rows:
+        return []
+    head = ("who", "us CPU a message", "us CPU each member adds")
+    return [f"## Fan-out taken apart ({CALM})", "", *_table(head, rows), ""]
 
 
 def put_into(path: Path, text: str) -> None:

@@ -99,6 +99,13 @@ def test_aims_are_ratios_of_one_run() -> None:
     assert met == [True, False, True, False, False, True]
 
 
+def test_a_message_and_its_deliveries_are_told_apart() -> None:
+    # 200 us a message and 3 a member.
+    rooms = [("room of 10", 23.0), ("room of 100", 5.0), ("room of 1,000", 3.2)]
+    found = Findings(fan_out=[fan_out("Somebody", shape, "one at a time", cpu) for shape, cpu in rooms])
+    assert "| Somebody | 200 | 3.0 |" in report.render(found)
+
+
 def test_what_was_not_measured_is_not_judged() -> None:
     assert aims.judge(Findings(fan_out=[fan_out(OURS, "room of 100", "under load", 2.0)])) == []
 
