@@ -19,6 +19,8 @@ env_file = $(shell sed -n 's/^ *$(1)=//p' .env 2>/dev/null | tail -n 1)
 HOST ?= $(or $(call env_file,HOST),127.0.0.1)
 PORT ?= $(or $(call env_file,PORT),8000)
 REDIS_URL ?= $(call env_file,REDIS_URL)
+METRICS_PORT ?= $(or $(call env_file,METRICS_PORT),9600)
+DRAIN_SECONDS ?= $(or $(call env_file,DRAIN_SECONDS),20)
 PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
 .PHONY: help run serve stop rolling-restart install dev load spa test chaos bench bench-answers lint format clean
@@ -35,10 +37,14 @@ run: install spa ## one process on http://localhost:8000 with an embedded databa
 serve: export HOST := $(HOST)
 serve: export PORT := $(PORT)
 serve: export PROCESSES := $(PROCESSES)
+serve: export METRICS_PORT := $(METRICS_PORT)
+serve: export DRAIN_SECONDS := $(DRAIN_SECONDS)
+serve: export TONGYOU_STOP_SECONDS = $(shell expr $(DRAIN_SECONDS) + 25)
 serve: install spa ## under supervisord: one process, or one per core when REDIS_URL is set
 	@mkdir -p var/log
 	@$(PY) server.py migrate
 	@echo "$$PROCESSES process(es) on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
+	@echo "Health and metrics of process N: http://127.0.0.1:$$METRICS_PORT + N"
 	@export TONGYOU_USER="$$(id -un)"; hard=$$(ulimit -Hn); \
 	export TONGYOU_MINFDS=65536; \
 	if [ "$$hard" != unlimited ] && [ "$$hard" -lt 65536 ]; then export TONGYOU_MINFDS=$$hard; fi; \
@@ -47,9 +53,9 @@ serve: install spa ## under supervisord: one process, or one per core when REDIS
 stop: ## end what `make serve` started, letting every process drain
 	@.venv/bin/supervisorctl -c supervisord.conf shutdown
 
+rolling-restart: export METRICS_PORT := $(METRICS_PORT)
 rolling-restart: ## restart the processes of `make serve` one after the other; nobody has to reload
-	@for name in $$(.venv/bin/supervisorctl -c supervisord.conf status 'tongyou:*' | cut -d' ' -f1); do \
-		.venv/bin/supervisorctl -c supervisord.conf restart "$$name"; done
+	@$(PY) server.py rolling-restart
 
 # Installing: a step runs again only when setup.py changed.
 

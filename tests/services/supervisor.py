@@ -65,6 +65,7 @@ class Supervisor(Service):
             "PROCESSES": str(self.processes),
             "PYTHONPATH": str(ROOT),
             "TONGYOU_USER": getpass.getuser(),
+            "TONGYOU_STOP_SECONDS": "45",
             "TONGYOU_MINFDS": str(MINFDS if hard == resource.RLIM_INFINITY else min(hard, MINFDS)),
         }
 
