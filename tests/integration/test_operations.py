@@ -22,7 +22,7 @@ from tests.integration.random_edits import random_edit
 from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.server import ROOT, ServerProcess
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 PASSWORD = "correct horse battery"
 NEW_PASSWORD = "staple 马 battery"
 
@@ -88,8 +88,6 @@ async def test_people(server: ServerProcess, settings: dict[str, str]) -> None:
     ann = await register(server.url, "ann")
     trip = (await ann.ok("POST", "/api/trips", {"title": "大理"}))["trip"]["id"]
     page = await RoomClient(ann, trip).start()
-    code, said = await run(settings, "user", "find", "an")
-    assert code == 0 and ann.user_id in said
     code, said = await run(settings, "user", "show", "ann")
     assert code == 0 and "1 session(s)" in said and trip in said
     code, said = await run(settings, "user", "lock", "ann")
@@ -104,8 +102,6 @@ async def test_people(server: ServerProcess, settings: dict[str, str]) -> None:
     assert await sign_in(server.url, "ann", NEW_PASSWORD) == 200
     code, said = await run(settings, "sessions", "revoke", ann.user_id)
     assert code == 0 and "1 session(s) ended" in said
-    code, said = await run(settings, "user", "password", "ann", given="short\n")
-    assert code == 1 and "8 to 200" in said
     code, said = await run(settings, "user", "lock", "没有人")
     assert code == 1 and "there is no user" in said
     assert journal(settings) == [

@@ -1,0 +1,172 @@
+"""The parser, its help, and how commands end; without a server and mostly without a database."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.accounts import User
+from domain.errors import DomainError, NotFound
+from operations import Domain, Failed, Installation, commands, people
+from operations.checks import CLOCK_SECONDS, findings
+from storage.facts import DatabaseFacts
+from storage.schema import upgrade
+from storage.unit_of_work_memory import MemoryStore, MemoryUnits
+from tests.storage.support import AT
+
+
+def installation(folder: Path, **changes: Any) -> Installation:
+    """One with an embedded database; people are in memory."""
+    units = MemoryUnits(MemoryStore(), None)
+    with units(True) as unit:
+        user = User("u1", "Ann", AT, username="ann", username_key="ann", password_hash="$hash")
+        unit.accounts.add_user(user)
+        unit.commit()
+
+    async def run(service: Any, command: Any) -> Any:
+        with units(not getattr(command, "reads_only", False)) as unit:
+            done = service(command, unit)
+            unit.commit()
+        return done
+
+    async def hashed(password: str) -> str:
+        return f"$hash of {len(password)}"
+
+    async def revoke(**_: Any) -> None:
+        pass
+
+    @asynccontextmanager
+    async def domain() -> AsyncIterator[Domain]:
+        yield Domain(run, revoke, hashed, lambda: AT)
+
+    dist = folder / "dist"
+    dist.mkdir(exist_ok=True)
+    (dist / "index.html").touch()
+    given: dict[str, Any] = {
+        "root": folder, "folder": folder, "dist": dist, "redis_url": "", "processes": 1, "metrics_port": 0,
+        "metrics_host": "127.0.0.1", "database_url": f"sqlite:///{folder / 'tongyou.db'}", "db_pool_size": 8,
+        "max_connections": 100, "serve": lambda: None, "domain": domain,
+    }  # fmt: skip
+    return Installation(**(given | changes))
+
+
+def run(folder: Path, *arguments: str) -> int:
+    return commands.main(arguments, lambda: installation(folder), folder)
+
+
+def wrong(made: Installation) -> dict[str, str]:
+    """What is not well: the finding, and what to do."""
+    return {each.what: each.hint or each.said for each in findings(made) if each.level != "ok"}
+
+
+def every_command() -> list[list[str]]:
+    found: list[list[str]] = []
+
+    def walk(parser: Any, path: list[str]) -> None:
+        inner = [action for action in parser._actions if hasattr(action, "choices") and action.choices]
+        subparsers = [each for each in inner if isinstance(each.choices, dict)]
+        if path and not subparsers:
+            found.append(path)
+        for action in subparsers:
+            for name, sub in action.choices.items():
+                walk(sub, [*path, name])
+
+    walk(commands.parser(), [])
+    return found
+
+
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_every_command_has_help_and_a_recipe(path: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        commands.parser().parse_args([*path, "--help"])
+    assert ended.value.code == 0 and " ".join(path) in capsys.readouterr().out
+    if path != ["serve"]:
+        recipes = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text("utf-8")
+        assert f"tongyou {' '.join(path)}" in recipes
+
+
+def test_without_a_command_it_serves(tmp_path: Path) -> None:
+    served = []
+    made = installation(tmp_path, serve=lambda: served.append(True))
+    assert commands.main([], lambda: made, tmp_path) == 0 and served
+
+
+@pytest.mark.parametrize("error", [Failed("mend this"), NotFound("mend this")])
+def test_what_fails_ends_with_one_line(
+    error: Exception, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise error
+
+    assert isinstance(error, (Failed, DomainError))
+    assert commands.main(["serve"], lambda: installation(tmp_path, serve=fail), tmp_path) == 1
+    assert capsys.readouterr().err == "tongyou: mend this\n"
+
+
+def test_a_password_comes_from_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, status in (("long enough\n", 0), ("short\n", 1), ("x" * 201, 1), ("", 1)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert run(tmp_path, "user", "password", "ann") == status
+    acts = [json.loads(line) for line in (tmp_path / "operators.log").read_text("utf-8").splitlines()]
+    assert [(act["command"], act["user"], act["outcome"]) for act in acts] == [
+        ("user password", "u1", "done")
+    ]
+    assert "long enough" not in str(acts)
+
+
+def test_a_password_is_asked_for_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    for answers, status in ((["password 1"] * 2, 0), (["password 1", "password 2"], 1)):
+        typed = iter(answers)
+        monkeypatch.setattr(people.getpass, "getpass", lambda _, typed=typed: next(typed))
+        assert run(tmp_path, "user", "password", "ann") == status
+
+
+def test_people_are_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, "user", "find", "an") == 0
+    assert run(tmp_path, "user", "show", "ANN") == 0
+    assert run(tmp_path, "sessions", "list", "u1") == 0
+    said = capsys.readouterr().out
+    assert said.count("u1") == 3 and "1 found" in said and "0 session(s)" in said
+
+
+def test_check_names_what_to_mend(tmp_path: Path) -> None:
+    made = installation(tmp_path)
+    assert list(wrong(made)) == ["schema"]
+    upgrade(made.database_url)
+    assert wrong(made) == {}
+    assert list(wrong(replace(made, folder=tmp_path / "nowhere"))) == ["folder"]
+    (made.dist / "index.html").unlink()
+    assert wrong(made) == {"web app": "make spa"}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"version": (10, 5, 9)}, "database"),
+        ({"charset": "latin1"}, "database"),
+        ({"durable": False}, "database"),
+        ({"connections": 30}, "database"),
+        ({"clock_ahead": CLOCK_SECONDS + 1}, "clock"),
+        ({"clock_ahead": -CLOCK_SECONDS - 1}, "clock"),
+        ({}, None),
+    ],
+)
+def test_check_judges_a_database(
+    change: dict[str, Any], what: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = {
+        "product": "MariaDB", "version": (10, 11, 1), "shown_version": "10.11.1", "charset": "utf8mb4",
+        "time_zone": "SYSTEM", "clock_ahead": 0.2, "durable": True, "connections": 151,
+    }  # fmt: skip
+    made = installation(tmp_path, processes=3)
+    upgrade(made.database_url)
+    monkeypatch.setattr("operations.checks.database_facts", lambda _: DatabaseFacts(**(facts | change)))
+    assert list(wrong(made)) == ([] if what is None else [what])
