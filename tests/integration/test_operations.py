@@ -228,10 +228,10 @@ def test_check_says_what_is_wrong(settings: dict[str, str], tmp_path: Path) -> N
     code, said = tongyou(settings | away, "check")
     assert code == 1 and "FAIL  database" in said and "FAIL  redis" in said
     assert "secret-word" not in said
-    assert tongyou(settings | {"PORT": "none"}, "check")[0] == 2
+    assert tongyou(settings | {"DB_POOL_SIZE": "none"}, "check")[0] == 2
 
 
 def test_version_needs_nothing(tmp_path: Path) -> None:
-    code, said = tongyou({"DATABASE_URL": "nonsense", "PORT": "none"}, "version")
+    code, said = tongyou({"DATABASE_URL": "nonsense", "DB_POOL_SIZE": "none"}, "version")
     assert code == 0
     assert [line.split()[0] for line in said.splitlines()] == ["Tongyou", "revision", "schema", "Python"]
