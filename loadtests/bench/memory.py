@@ -16,8 +16,8 @@ from loadtests.bench.stands import Stand, leave
 from loadtests.bench.traffic import Group
 
 ROOM = 100
-WARM_ROOMS = 2
-ROOMS = 6
+WARM_ROOMS = 3
+ROOMS = 10
 QUIET = 0.4
 """Seconds without a byte after which nothing more is on its way."""
 

@@ -91,8 +91,9 @@ def _taken_apart(findings: Findings) -> list[str]:
             for f in findings.fan_out
             if (f.who, f.processes, f.mode) == (who, 1, CALM) and f.shape in sizes
         }
-        if len(spent) > 1:
-            few, many = min(spent), max(spent)
+        few, many = min(sizes.values()), max(sizes.values())
+        # Lines through other rooms could not be compared.
+        if few in spent and many in spent:
             each = (spent[many] - spent[few]) / (many - few)
             rows.append((who, f"{spent[few] - few * each:,.0f}", f"{each:.1f}"))
     if not rows:
