@@ -162,6 +162,9 @@ class Completions(Protocol):
         Leaving the block, by whatever way, ends the request: the provider sees the connection close.
         Has no time limits and does not try twice: that is `pieces`."""
 
+    async def prepare(self) -> None:
+        """Do now what would make the first answer late. Never needed, never raises."""
+
     async def aclose(self) -> None:
         """Give back the connections."""
 

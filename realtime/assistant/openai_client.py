@@ -68,6 +68,10 @@ class OpenAICompletions:
         async with await self._post(request) as stream, aclosing(self._read(stream.response)) as pieces:
             yield pieces
 
+    async def prepare(self) -> None:
+        """Import and build the SDK: most of a second, in a thread."""
+        await self._client()
+
     async def aclose(self) -> None:
         """Give back the connections."""
         async with self._building:

@@ -113,6 +113,7 @@ class Assistant:
         if self._completions is not None:
             self._tasks.supervise("search index", self.keeper.keep_indexing)
             self._tasks.supervise("answers: pace", self._pace.keep)
+            self._tasks.spawn("answers: the model's client", self._completions.prepare())
 
     async def _keep_attending(self) -> None:
         while True:

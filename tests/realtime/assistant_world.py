@@ -116,6 +116,9 @@ class FakeModel:
         finally:
             call.closed = True
 
+    async def prepare(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

@@ -73,6 +73,9 @@ class Scripted:
             await asyncio.Event().wait()
         return step
 
+    async def prepare(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

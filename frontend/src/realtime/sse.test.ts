@@ -135,6 +135,14 @@ describe('readAnswer', () => {
     expect(lost).toEqual([true, false, true, false])
   })
 
+  it('asks again when the server restarts, with the same key', async () => {
+    const { run, resumes } = make([
+      new ApiError(503, 'unavailable', 'this server restarts', true), [sse('open', { answer: 'A' }), sse('end', ended('x'))],
+    ])
+    expect((await run()).text).toBe('x')
+    expect(resumes).toEqual([null, null])
+  })
+
   it('connects again when a piece is missing', async () => {
     const { run, resumes, grown } = make([
       [sse('open', { answer: 'A' }), delta({ at: 0, text: 'ab' }), delta({ at: 5, text: 'late' })],

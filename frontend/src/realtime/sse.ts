@@ -103,7 +103,9 @@ export async function readAnswer(options: AnswerOptions, known: Known | null = n
       if (end !== null) return end
     } catch (problem) {
       options.signal.throwIfAborted()
-      if (!(problem instanceof ApiError) || !problem.retryable || (!reader.opened && problem.status !== 0)) throw problem
+      if (!(problem instanceof ApiError) || !problem.retryable) throw problem
+      // Not asked yet: only the network, or a server that restarts, is worth asking the same again.
+      if (!reader.opened && problem.status !== 0 && problem.code !== 'unavailable') throw problem
       if (tries >= MAX_TRIES) throw problem
     }
     if (reader.progress > before) tries = 0
