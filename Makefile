@@ -50,8 +50,9 @@ serve: install spa ## under supervisord: one process, or one per core when REDIS
 	if [ "$$hard" != unlimited ] && [ "$$hard" -lt 65536 ]; then export TONGYOU_MINFDS=$$hard; fi; \
 	exec .venv/bin/supervisord --nodaemon --silent --configuration supervisord.conf
 
-stop: ## end what `make serve` started, letting every process drain
-	@.venv/bin/supervisorctl -c supervisord.conf shutdown
+stop: ## end what `make serve` started, letting every process drain; done when all have ended
+	@pid=$$(cat var/supervisord.pid 2>/dev/null || true); .venv/bin/supervisorctl -c supervisord.conf shutdown; \
+	while [ -n "$$pid" ] && kill -0 "$$pid" 2>/dev/null; do sleep 0.2; done
 
 rolling-restart: export METRICS_PORT := $(METRICS_PORT)
 rolling-restart: ## restart the processes of `make serve` one after the other; nobody has to reload

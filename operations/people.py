@@ -58,7 +58,8 @@ def add(groups: Any) -> None:
 def _find(installation: Installation, given: argparse.Namespace) -> None:
     async def act() -> list[User]:
         async with installation.domain() as domain:
-            return await domain.run(find_users, FindUsers(given.text, given.limit))
+            with journal.act(installation, "user find", text=given.text):
+                return await domain.run(find_users, FindUsers(given.text, given.limit))
 
     found = asyncio.run(act())
     for user in found:
@@ -69,7 +70,8 @@ def _find(installation: Installation, given: argparse.Namespace) -> None:
 def _show(installation: Installation, given: argparse.Namespace) -> None:
     async def act() -> UserReport:
         async with installation.domain() as domain:
-            return await domain.run(read_user, ReadUser(given.who))
+            with journal.act(installation, "user show", user=given.who):
+                return await domain.run(read_user, ReadUser(given.who))
 
     report = asyncio.run(act())
     user = report.user

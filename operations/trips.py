@@ -43,7 +43,9 @@ def add(groups: Any) -> None:
 
 
 def _show(installation: Installation, given: argparse.Namespace) -> None:
-    _print(_act(installation, given.trip, None))
+    with journal.act(installation, "trip show", trip=given.trip):
+        report = _act(installation, given.trip, None)
+    _print(report)
 
 
 def _transfer(installation: Installation, given: argparse.Namespace) -> None:
