@@ -23,7 +23,7 @@ METRICS_PORT ?= $(or $(call env_file,METRICS_PORT),9600)
 DRAIN_SECONDS ?= $(or $(call env_file,DRAIN_SECONDS),20)
 PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
-.PHONY: help run serve stop rolling-restart install dev load spa test chaos bench bench-answers lint format clean
+.PHONY: help run serve stop rolling-restart install dev load spa test test-engines chaos bench bench-answers lint format clean
 
 help: ## list what can be done
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -90,6 +90,11 @@ rolling-restart: ## restart the processes of `make serve` one after the other; n
 	@$(PIP) -e '.[load]'
 	@touch .venv/.installed $@
 
+.venv/.installed-engines: setup.py | .venv/bin/python
+	@echo "Installing Python packages for tests of further engines ..."
+	@$(PIP) -e '.[engines]'
+	@touch .venv/.installed $@
+
 install: .venv/.installed
 dev: .venv/.installed-dev ## install the tools for tests into .venv
 
@@ -100,6 +105,10 @@ spa: install
 
 test: ## everything that must be green: linters, types, imports, web app, tests on real servers and browsers
 	@$(or $(PYTHON),python3) tests/run.py
+
+test-engines: dev .venv/.installed-engines ## the storage suites on seekdb (OceanBase) and Galera, and one trip on three Galera nodes (10 minutes)
+	@TEST_ENGINES="seekdb galera" $(PY) -m pytest -q tests/contracts -k "seekdb or galera"
+	@TEST_ENGINES="galera" $(PY) -m pytest -q tests/engines
 
 load: dev .venv/.installed-load spa ## people in rooms, judged by targets: PROFILE=smoke (seed, node, storm, soak, restart), RESTART=1
 	@$(PY) -m loadtests.run $(or $(PROFILE),smoke) $(if $(filter 1,$(RESTART)),--restart)

@@ -15,6 +15,8 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, cre
 from sqlalchemy.exc import DisconnectionError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.oceanbase import translate_where_needed
+
 LOCK_WAIT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
@@ -112,6 +114,7 @@ def _mysql(url: URL, pool_size: int) -> Engine:
         },
     )
     _ping_after_rest(engine)
+    translate_where_needed(engine)
     return engine
 
 

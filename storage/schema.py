@@ -7,6 +7,7 @@ checks at start and refuses to run on another schema: it never migrates by itsel
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from alembic import command
@@ -14,7 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 import storage.tables
 import storage.tables_accounts
@@ -43,8 +44,11 @@ def upgrade(url: str) -> None:
             _lock(connection)
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
+            try:
+                command.upgrade(config, "head")
+                connection.commit()
+            finally:
+                _unlock(connection)
     finally:
         engine.dispose()
 
@@ -99,3 +103,13 @@ def _lock(connection: Connection) -> None:
     got = connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": _LOCK, "wait": _LOCK_SECONDS})
     if got.scalar() != 1:
         raise SchemaError("Another process is migrating this database; try again when it is done.")
+
+
+def _unlock(connection: Connection) -> None:
+    """Not every engine lets go of a lock when the connection ends."""
+    if connection.dialect.name == "sqlite":
+        return
+    with contextlib.suppress(DBAPIError):
+        connection.rollback()
+        connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": _LOCK})
+        connection.rollback()

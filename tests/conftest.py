@@ -15,9 +15,11 @@ import pytest
 import tornado.ioloop
 
 from tests.services.chromium import chromium_executable
+from tests.services.galera import Galera
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 from tests.services.redis_cluster import RedisCluster
+from tests.services.seekdb import SeekDB
 
 TESTS = Path(__file__).parent
 
@@ -102,6 +104,36 @@ def mariadb_url(mariadb: MariaDB) -> Iterator[str]:
     yield mariadb.create_database(name)
     mariadb.start()
     mariadb.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def seekdb() -> Iterator[SeekDB]:
+    """A running engine of the OceanBase family (`make test-engines`)."""
+    with SeekDB() as engine:
+        yield engine
+
+
+@pytest.fixture
+def seekdb_url(seekdb: SeekDB) -> Iterator[str]:
+    """The URL of a new, empty database."""
+    name = f"t_{uuid.uuid4().hex}"
+    yield seekdb.create_database(name)
+    seekdb.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def galera() -> Iterator[Galera]:
+    """A running cluster of three MariaDB servers (`make test-engines`)."""
+    with Galera() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def galera_url(galera: Galera) -> Iterator[str]:
+    """The URL of a new, empty database on one of its nodes."""
+    name = f"t_{uuid.uuid4().hex}"
+    yield galera.start().nodes[0].create_database(name)
+    galera.start().nodes[0].drop_database(name)
 
 
 @pytest.fixture(scope="session")

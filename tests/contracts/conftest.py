@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.storage.support import Store
 
+ENGINES = os.environ.get("TEST_ENGINES", "").split()
+"""Further engines, which `make test-engines` names."""
+SERVERS = [pytest.param(name, marks=pytest.mark.integration) for name in ("mariadb", *ENGINES)]
 
-@pytest.fixture(params=["memory", "sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
+
+@pytest.fixture(params=["memory", "sqlite", *SERVERS])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     """A database without trips, in memory, in a file, or on a real server."""
-    names = {"memory": None, "sqlite": "tmp_sqlite_url", "mariadb": "mariadb_url"}
-    name = names[request.param]
+    name = {"memory": None, "sqlite": "tmp_sqlite_url"}.get(request.param, f"{request.param}_url")
     made = Store(request.param, None if name is None else request.getfixturevalue(name))
     yield made
     made.close()

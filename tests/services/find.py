@@ -16,6 +16,7 @@ from pathlib import Path
 # Servers live in sbin, which is not on the PATH of an ordinary user.
 EXTRA_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin", "/opt/homebrew/bin", "/usr/local/bin")
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.local/share/fonts", "~/.fonts")
+LIBRARY_FOLDERS = ("/usr/lib/galera", "/usr/lib64/galera-4")
 APT_PATIENCE = 300.0
 
 
@@ -25,15 +26,18 @@ class MissingProgram(RuntimeError):
 
 @dataclass(frozen=True)
 class Program:
-    """One thing to find: under any of these names, or as a font file, from this Debian package."""
+    """One thing to find: under any of these names, or as a font or library, from this Debian package."""
 
     name: str
     package: str
     commands: tuple[str, ...] = ()
     font_file: str = ""
+    library: str = ""
 
     def find(self) -> str | None:
-        """The path of the program or font, or None."""
+        """The path of the program, font or library, or None."""
+        if self.library:
+            return find_file(self.library, LIBRARY_FOLDERS)
         return find_font(self.font_file) if self.font_file else find_command(self.commands)
 
 
@@ -50,6 +54,8 @@ PROGRAMS = {
         ),
         # A reader of event streams that is not ours.
         Program("curl", "curl", ("curl",)),
+        Program("rsync", "rsync", ("rsync",)),
+        Program("libgalera", "galera-4", library="libgalera_smm.so"),
         # Without them Chinese text and flags are empty boxes in the screenshots.
         Program("chinese-font", "fonts-noto-cjk", font_file="NotoSansCJK*"),
         Program("emoji-font", "fonts-noto-color-emoji", font_file="NotoColorEmoji*"),
@@ -65,7 +71,12 @@ def find_command(names: Iterable[str]) -> str | None:
 
 def find_font(pattern: str) -> str | None:
     """The first font file with such a name."""
-    for folder in FONT_FOLDERS:
+    return find_file(pattern, FONT_FOLDERS)
+
+
+def find_file(pattern: str, folders: Iterable[str]) -> str | None:
+    """The first file with such a name below one of these folders."""
+    for folder in folders:
         found = next(Path(folder).expanduser().rglob(pattern), None)
         if found is not None:
             return str(found)
