@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import random
 import re
 import time
 from collections import Counter
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import psutil
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from tests.integration.room_client import Api
@@ -71,8 +72,44 @@ async def spread(supervisor: Supervisor, count: int, at_once: int, page_first: b
     for each in opened:
         each.close()
     await until(lambda: sum(connections(supervisor)) <= 2 * len(found))
+    return shown(found)
+
+
+def shown(found: list[int]) -> str:
+    """The counts, and how far the extremes are from the mean."""
     mean = sum(found) / len(found)
     return f"{'/'.join(map(str, found))} (max/mean {max(found) / mean:.2f}, min/mean {min(found) / mean:.2f})"
+
+
+async def spread_after_restarts(supervisor: Supervisor, count: int) -> str:
+    """`count` WebSockets that come back when their process ends, after one rolling restart; and when a
+    quarter more have come."""
+    api = await Api(supervisor.url).guest("Back")
+    url = supervisor.url.replace("http", "ws", 1) + "/api/socket"
+
+    async def stay() -> None:
+        while True:
+            with contextlib.suppress(OSError, HTTPError):
+                socket = await websocket_connect(HTTPRequest(url, headers={"Cookie": api.cookie_header}))
+                while await socket.read_message() is not None:
+                    pass
+            await asyncio.sleep(random.uniform(0.1, 1.0))
+
+    staying = [asyncio.create_task(stay()) for _ in range(count)]
+    await until(lambda: sum(connections(supervisor)) >= count)
+    for number, name in enumerate(supervisor.names):
+        await asyncio.to_thread(supervisor.ctl, "restart", name)
+        await until_ready(supervisor.operators_port + number)
+    await until(lambda: sum(connections(supervisor)) >= count)
+    await asyncio.sleep(1)
+    said = shown(connections(supervisor))
+    staying += [asyncio.create_task(stay()) for _ in range(count // 4)]
+    await until(lambda: sum(connections(supervisor)) >= count + count // 4)
+    said += f", and {count // 4} newcomers: {shown(connections(supervisor))}"
+    for task in staying:
+        task.cancel()
+    await asyncio.gather(*staying, return_exceptions=True)
+    return said
 
 
 @dataclass
@@ -151,6 +188,8 @@ async def measure(supervisor: Supervisor, count: int, rounds: int) -> None:
         print(
             f"  {count} sockets, {label}: {await spread(supervisor, count, at_once, page_first)}", flush=True
         )
+    found = await spread_after_restarts(supervisor, count)
+    print(f"  {count} sockets after a rolling restart: {found}", flush=True)
     for label, wait in (("each ready before the next", True), ("not waiting", False)):
         calls = await restart_under_callers(supervisor, rounds, wait)
         print(
