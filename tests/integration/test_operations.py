@@ -8,10 +8,12 @@ import random
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from domain.entities import Trip
 from domain.events import decode_event
@@ -76,6 +78,25 @@ async def sign_in(url: str, username: str, password: str) -> int:
     return (await api.call("POST", "/api/auth/login", {"login": username, "password": password}))[0]
 
 
+@contextmanager
+def words(url: str, channel: str) -> Iterator[Callable[[], list[bytes]]]:
+    """What the commands inside say to the processes. Without it those would follow, too, but later."""
+    client = redis.Redis.from_url(url)
+    listening = client.pubsub(ignore_subscribe_messages=True)
+    listening.subscribe(f"tongyou:{channel}")
+    listening.get_message(timeout=5)
+
+    def heard() -> list[bytes]:
+        found = []
+        while (message := listening.get_message(timeout=0.2)) is not None:
+            found.append(message["data"])
+        return found
+
+    yield heard
+    listening.close()
+    client.close()
+
+
 def journal(settings: Mapping[str, str]) -> list[tuple[str, str]]:
     path = Path(settings["DATA_DIR"]) / "operators.log"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -90,8 +111,10 @@ async def test_people(server: ServerProcess, settings: dict[str, str]) -> None:
     page = await RoomClient(ann, trip).start()
     code, said = await run(settings, "user", "show", "ann")
     assert code == 0 and "1 session(s)" in said and trip in said
-    code, said = await run(settings, "user", "lock", "ann")
-    assert code == 0, said
+    with words(settings["REDIS_URL"], "control") as heard:
+        code, said = await run(settings, "user", "lock", "ann")
+        assert code == 0, said
+        assert any(b'"revoke"' in word and ann.user_id.encode() in word for word in heard())
     await page.until(lambda: 4401 in page.close_codes)
     assert await sign_in(server.url, "ann", PASSWORD) == 401
     assert (await run(settings, "user", "unlock", "ann"))[0] == 0
@@ -124,8 +147,10 @@ async def test_trips(server: ServerProcess, settings: dict[str, str]) -> None:
     def role(user_id: str) -> object:
         return page.records.get(("member", user_id), {}).get("role")
 
-    code, said = await run(settings, "trip", "transfer", trip, "bob")
-    assert code == 0, said
+    with words(settings["REDIS_URL"], f"room:{trip}") as heard:
+        code, said = await run(settings, "trip", "transfer", trip, "bob")
+        assert code == 0, said
+        assert any(b"member.set_role" in word for word in heard())
     await page.until(lambda: role(bob.user_id) == "owner" and role(ann.user_id) == "editor")
     assert (await bob.ok("GET", f"/api/trips/{trip}"))["snapshot"]["trip"]["title"] == "大理"
     code, said = await run(settings, "trip", "delete", trip)
