@@ -11,7 +11,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 
+import pymysql
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import ExceptionContext
 
 from domain.commands import Applied
 from domain.errors import Unavailable
@@ -90,12 +93,30 @@ async def test_three_nodes_write_one_trip_and_its_log_has_no_gap(
     trip = await asyncio.to_thread(make_trip, runners[0]._units)
     for node in galera.nodes:
         await seen(galera, trip, 2, node)
-    names = [f"s{n}" for n in range(60)]
-    found = await asyncio.gather(
-        *(insist(runners, n % len(runners), trip, name) for n, name in enumerate(names))
-    )
-    assert sum(runner.gauges.retries for runner in runners) > 0, "there were conflicts"
-    await judged(galera, trip, dict(zip(names, found, strict=True)))
+    results: dict[str, Applied] = {}
+    refused: list[str] = []
+
+    def note(context: ExceptionContext) -> None:
+        assert isinstance(context.original_exception, pymysql.err.OperationalError)
+        assert context.original_exception.args[0] == 1213
+        refused.append(context.statement or "COMMIT")  # the one statement that SQLAlchemy does not name
+
+    for runner in runners:
+        event.listen(runner._units.engine, "handle_error", note)
+
+    async def write(node: int, turn: int) -> None:
+        """One after the other, so that no lane gathers them into one transaction."""
+        for n in range(20):
+            name = f"s{node}-{turn}-{n}"
+            results[name] = await insist(runners, node, trip, name)
+
+    for turn in range(10):
+        await asyncio.gather(*(write(node, turn) for node in range(len(runners))))
+        if "COMMIT" in refused:
+            break
+    await judged(galera, trip, results)
+    assert sum(runner.gauges.retries for runner in runners) > 0
+    assert "COMMIT" in refused, "COMMIT itself was refused, and the transaction run again"
 
 
 async def test_the_same_operation_at_three_nodes_is_applied_once(
