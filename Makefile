@@ -23,6 +23,9 @@ METRICS_PORT ?= $(or $(call env_file,METRICS_PORT),9600)
 DRAIN_SECONDS ?= $(or $(call env_file,DRAIN_SECONDS),20)
 PROCESSES ?= $(or $(call env_file,PROCESSES),$(if $(REDIS_URL),$(shell nproc 2>/dev/null || echo 2),1))
 
+# Celery speaks to one Redis server, not to a cluster.
+WORKERS ?= $(or $(call env_file,WORKERS),$(if $(REDIS_URL),$(if $(findstring +cluster:,$(REDIS_URL)),0,1),0))
+
 .PHONY: help run serve stop rolling-restart install dev load spa test test-engines chaos bench bench-answers lint format clean
 
 help: ## list what can be done
@@ -37,13 +40,14 @@ run: install spa ## one process on http://localhost:8000 with an embedded databa
 serve: export HOST := $(HOST)
 serve: export PORT := $(PORT)
 serve: export PROCESSES := $(PROCESSES)
+serve: export WORKERS := $(WORKERS)
 serve: export METRICS_PORT := $(METRICS_PORT)
 serve: export DRAIN_SECONDS := $(DRAIN_SECONDS)
 serve: export TONGYOU_STOP_SECONDS = $(shell expr $(DRAIN_SECONDS) + 25)
 serve: install spa ## under supervisord: one process, or one per core when REDIS_URL is set
 	@mkdir -p var/log
 	@$(PY) server.py migrate
-	@echo "$$PROCESSES process(es) on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
+	@echo "$$PROCESSES process(es), $$WORKERS worker(s) on http://$$HOST:$$PORT; logs in var/log; control: .venv/bin/supervisorctl status"
 	@echo "Health and metrics of process N: http://127.0.0.1:$$METRICS_PORT + N"
 	@export TONGYOU_USER="$$(id -un)"; hard=$$(ulimit -Hn); \
 	export TONGYOU_MINFDS=65536; \

@@ -14,9 +14,10 @@ import os
 import re
 import signal
 import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,12 @@ from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from realtime.broker_redis_cluster import RedisClusterBroker
 from realtime.hub import Hub, HubLimits
+from realtime.jobs.doorbell import Doorbell
+from realtime.jobs.doorbell_celery import CeleryDoorbell, listen
+from realtime.jobs.doorbell_local import LocalDoorbell
+from realtime.jobs.render import render
+from realtime.jobs.rounds import Rounds
+from realtime.jobs.worker import Worker
 from realtime.loop_lag import LoopLag
 from realtime.presence import PresenceStore
 from realtime.presence_memory import MemoryPresenceStore
@@ -85,6 +92,8 @@ class Settings:
     database_url: str = ""
     redis_url: str = ""
     processes: int = 1
+    workers: int = 0
+    jobs_redis_url: str = field(default="", repr=False)
     db_pool_size: int = 8
     max_connections: int = 10_000
     max_connections_per_user: int = 20
@@ -136,6 +145,11 @@ class Settings:
         return (ROOT / self.data_dir).resolve()
 
     @property
+    def bell_url(self) -> str:
+        """The Redis of Celery."""
+        return self.jobs_redis_url or self.redis_url
+
+    @property
     def origins(self) -> frozenset[str]:
         """Sites, besides our own host, whose pages may open a room's socket."""
         return frozenset(each for text in self.allowed_origins.lower().split(",") if (each := text.strip()))
@@ -145,8 +159,9 @@ class Settings:
         """What must not be seen in a log, whatever library speaks."""
         database = make_url(self.database_url).password if self.database_url else None
         # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
-        redis = urlsplit(self.redis_url).password or ""
-        return [self.ai_api_key, *(each for each in (str(database or ""), redis, unquote(redis)) if each)]
+        redis = [urlsplit(url).password or "" for url in (self.redis_url, self.jobs_redis_url)]
+        passwords = [str(database or ""), *redis, *map(unquote, redis)]
+        return [self.ai_api_key, *(each for each in passwords if each)]
 
     def _check(self) -> None:
         limits = {
@@ -154,6 +169,7 @@ class Settings:
             "metrics_port": (0, 65535),
             "tongyou_process": (0, 255),
             "processes": (1, 256),
+            "workers": (0, 100),
             "db_pool_size": (1, 256),
             "drain_seconds": (1, 300),
         }
@@ -175,6 +191,11 @@ class Settings:
             (*CLUSTER_URLS, "redis://", "rediss://", "unix://")
         ):
             raise SettingsError("REDIS_URL must start with redis://, rediss://, redis+cluster:// or unix://")
+        if self.workers and not self.bell_url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError(
+                "WORKERS is more than 0, but there is no single Redis server to reach them: set REDIS_URL, "
+                "or JOBS_REDIS_URL where REDIS_URL is a cluster"
+            )
         if not self.ai_base_url.startswith(("http://", "https://")):
             raise SettingsError("AI_BASE_URL must start with http:// or https://")
         for origin in self.origins:
@@ -254,7 +275,10 @@ class Server:
         self._assistant = _assistant(settings, self._hub, run)
         await self._assistant.start()
         stack.push_async_callback(self._assistant.aclose)
+        self._worker, self._doorbell = _jobs(settings, run, stack)
+        self._rounds = Rounds(run, self._doorbell, utc_now)
         lag, tasks = LoopLag(), Tasks()
+        tasks.supervise("rounds of jobs", self._rounds.keep_looking)
         tasks.supervise("loop lag", lag.keep_measuring)
         stack.push_async_callback(tasks.aclose)
         database = DatabaseHealth(engine, executor)
@@ -277,6 +301,7 @@ class Server:
             hub=self._hub,
             runner=self._runner.gauges,
             assistant=self._assistant,
+            jobs=lambda: (self._rounds.counts, self._worker.counts),
             lag=lag,
             lanes=lambda: self._runner.lanes,
             pool=lambda: pool_counts(engine),
@@ -296,6 +321,7 @@ class Server:
             allowed_origins=settings.origins,
             assistant=self._assistant,
             sessions=self._sessions,
+            ring=self._doorbell.ring,
             dist=DIST,
             sample=load_sample(),
             limits=Limits().times(settings.throttle_factor),
@@ -331,6 +357,7 @@ class Server:
         await self._hub.drain(self.settings.drain_seconds * 0.4)
         # Before the runner: it refuses what still comes.
         await self._http.finish(self.settings.drain_seconds * 0.2)
+        await self._doorbell.aclose()
         await self._runner.drain(self.settings.drain_seconds * 0.15)
 
 
@@ -377,6 +404,39 @@ def _assistant(settings: Settings, hub: Hub, run: Runner) -> Assistant:
         pace=pace,
         readers_of_user=settings.max_connections_per_user,
     )
+
+
+def _jobs(settings: Settings, run: Runner, stack: AsyncExitStack) -> tuple[Worker, Doorbell]:
+    """Who is told of a job, and who does it where there are no worker processes."""
+    computing = ThreadPoolExecutor(1, "jobs")
+    stack.callback(computing.shutdown)
+    worker = Worker(run, render, computing, utc_now)
+    doorbell = CeleryDoorbell(settings.bell_url) if settings.workers else LocalDoorbell(worker.work)
+    stack.push_async_callback(doorbell.aclose)
+    return worker, doorbell
+
+
+def run_worker(settings: Settings) -> int:
+    """One worker process: Celery listens in this thread, the work is done on a loop in another."""
+    if not settings.workers:
+        raise SettingsError("WORKERS is 0: the server processes do the work themselves")
+    with ExitStack() as stack:
+        engine = make_engine(settings.database_url, 2)
+        stack.callback(engine.dispose)
+        check(engine)
+        sql, computing = ThreadPoolExecutor(2, "sql"), ThreadPoolExecutor(1, "jobs")
+        stack.callback(sql.shutdown)
+        stack.callback(computing.shutdown)
+        loop = asyncio.new_event_loop()
+        stack.callback(loop.close)
+        thread = threading.Thread(target=loop.run_forever, name="loop")
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(loop.call_soon_threadsafe, loop.stop)
+        # Jobs record no events, so there is nothing to publish.
+        run = Runner(SqlUnits(engine), sql, lambda *committed: None)
+        log.info("a worker listens")
+        return listen(settings.bell_url, Worker(run, render, computing, utc_now).work, loop)
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -436,6 +496,7 @@ def _installation() -> Installation:
         db_pool_size=settings.db_pool_size,
         max_connections=settings.max_connections,
         serve=lambda: run_loop(Server(settings, lines.counts).serve()),
+        work=lambda: run_worker(settings),
         domain=lambda: _domain(settings),
     )
 

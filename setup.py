@@ -28,6 +28,10 @@ RUNTIME = [
     # Both come with it; pinned, since they read every word that a model says.
     "aiohttp==3.14.5",
     "httpx2==2.16.2",
+    # Background work: the workers' doorbell, and trips as calendars.
+    "celery==5.7.0",
+    "kombu==5.7.0",
+    "icalendar==7.3.2",
 ]
 
 DEV = [
@@ -80,6 +84,7 @@ setup(
         # Not packages, so the patterns above do not reach them.
         "domain": ["samples/*.json"],
         "realtime.assistant": ["templates/*.j2"],
+        "realtime.jobs": ["templates/*.j2"],
     },
     install_requires=RUNTIME,
     extras_require={"dev": DEV, "load": LOAD, "engines": ENGINES},

@@ -86,6 +86,7 @@ class Limits(msgspec.Struct, frozen=True):
     # What the operator pays for: a guest costs nothing to make, so addresses are bounded, too.
     answers_account: Limit = Limit(60, 60 * 60)
     answers_address: Limit = Limit(300, 60 * 60)
+    exports_account: Limit = Limit(60, 60 * 60)
 
     def times(self, factor: int) -> Limits:
         """All counts multiplied: for a school behind one address, or a load test."""

@@ -16,6 +16,7 @@ from domain.trip import TripAggregate
 if TYPE_CHECKING:
     from domain.accounts import AccountRepositories
     from domain.answers import Answers
+    from domain.jobs import Jobs
     from domain.search import SearchIndex
     from domain.talk import Talk
 
@@ -76,6 +77,9 @@ class UnitOfWork(Protocol):
 
     @property
     def search(self) -> SearchIndex: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
 
 
 class Run(Protocol):

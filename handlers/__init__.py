@@ -16,6 +16,7 @@ from handlers import (
     assistant,
     auth,
     demo,
+    exports,
     health,
     history,
     invites,
@@ -42,6 +43,7 @@ ROUTES: list[Route] = [
     *history.routes,
     *talk.routes,
     *assistant.routes,
+    *exports.routes,
     *openapi.routes,
     *health.routes,
 ]

@@ -28,7 +28,7 @@ from realtime.protocol import OpId
 
 MAX_BODY = 256 * 1024
 SAFE = ("GET", "HEAD", "OPTIONS")
-LOGGED = ("trip_id", "answer_id", "conversation_id")
+LOGGED = ("trip_id", "answer_id", "conversation_id", "export_id")
 """Segments of paths that stand in log lines; others may be secrets, such as an invite's token."""
 T = TypeVar("T")
 log = logging.getLogger("tongyou.http")

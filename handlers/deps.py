@@ -69,7 +69,8 @@ class Features:
 
 @dataclass(frozen=True)
 class Deps:
-    """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo.
+    """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo. `ring`
+    tells of a job after its commit (`realtime.jobs.doorbell`).
 
     `hub` None: no room socket (tests of REST alone); `assistant` None: it is off. `allowed_origins`:
     origins besides the request's own host that may open a socket. `checks`: all must pass to be ready;
@@ -81,6 +82,7 @@ class Deps:
     revoke: Revoke
     sessions: SessionCache
     dist: Path
+    ring: Callable[[str], None] = lambda job_id: None
     hub: Hub | None = None
     assistant: Assistant | None = None
     allowed_origins: frozenset[str] = frozenset()

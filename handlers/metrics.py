@@ -34,6 +34,7 @@ from prometheus_client.registry import Collector
 from tornado.web import Application, HTTPError
 
 from domain.distribution import Distribution
+from domain.jobs import JobStatus
 from handlers import health
 from handlers.base import BaseHandler
 from handlers.deps import Deps
@@ -42,6 +43,7 @@ from realtime import close_codes
 from realtime.assistant.runner import Assistant
 from realtime.census import census
 from realtime.hub import Hub
+from realtime.jobs.worker import Outcome
 from realtime.loop_lag import LoopLag
 
 # What alerts ask about is there from the start: a series that appears with its first event does not grow.
@@ -68,11 +70,13 @@ class RunnerNumbers(Protocol):
 
 @dataclass(frozen=True)
 class Sources:
-    """Whose numbers are shown. `pool`: (connections at most, in use); `log_lines`: by level."""
+    """Whose numbers are shown. `pool`: (connections at most, in use); `log_lines`: by level. `jobs`: of the
+    whole installation by status, and attempts of this process by outcome."""
 
     hub: Hub
     runner: RunnerNumbers
     assistant: Assistant
+    jobs: Callable[[], tuple[Mapping[JobStatus, int], Mapping[Outcome, int]]]
     lag: LoopLag
     lanes: Callable[[], int]
     pool: Callable[[], tuple[int, int]]
@@ -119,6 +123,7 @@ class Numbers(Collector):
         yield from self._commands()
         yield from self._threads()
         yield from self._answers()
+        yield from self._jobs()
 
     def _process(self) -> Iterator[Metric]:
         of = self._of
@@ -236,6 +241,21 @@ class Numbers(Collector):
         yield _gauge("tongyou_answers_waiting", "Answers that wait for a place", counts["answers_waiting"])
         yield _gauge("tongyou_answer_readers", "Readers of answers over HTTP", counts["answer_readers"])
         yield _gauge("tongyou_answer_copies", "Answers of other processes read here", counts["answer_copies"])
+
+    def _jobs(self) -> Iterator[Metric]:
+        known, attempts = self._of.jobs()
+        jobs = GaugeMetricFamily(
+            "tongyou_jobs", "Jobs of the whole installation, by status, a few seconds old", labels=["status"]
+        )
+        for status, count in known.items():
+            jobs.add_metric([status], count)
+        yield jobs
+        yield _counter(
+            "tongyou_job_attempts_total",
+            "Attempts at jobs in this process, by outcome; worker processes are not among them",
+            {str(outcome): count for outcome, count in attempts.items()},
+            "outcome",
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> Metric:

@@ -103,10 +103,11 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
 
 
 def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
+    content = {media_type: {"schema": _TEXT} for media_type in endpoint.files}
     responses: dict[str, Any] = {
         str(endpoint.status): {
             "description": endpoint.summary,
-            "content": _json(known[_key(endpoint.response)]),
+            "content": content or _json(known[_key(endpoint.response)]),
         }
     }
     if endpoint.events:

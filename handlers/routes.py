@@ -25,6 +25,7 @@ class Endpoint:
     `signed_in`: answers 401 to everybody else. `op_id`: takes an Idempotency-Key header.
     `other`: statuses that answer with something else than the error envelope. `events`: with
     `Accept: text/event-stream` it answers 200 and a stream of events, resumed by `Last-Event-ID`.
+    `files`: media types of the file that it answers with instead of JSON (then `response` is str).
     """
 
     summary: str
@@ -37,6 +38,7 @@ class Endpoint:
     op_id: bool = False
     other: Mapping[int, Any] = field(default_factory=dict)
     events: bool = False
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ class Domain:
 @dataclass(frozen=True)
 class Installation:
     """One installation as its settings describe it. `metrics_port` 0: processes have no operators'
-    port. `serve` runs one process until it is told to stop; `domain` opens the services."""
+    port. `serve` runs one process until it is told to stop, `work` one worker, whose exit status it
+    returns; `domain` opens the services."""
 
     root: Path
     folder: Path
@@ -53,4 +54,5 @@ class Installation:
     db_pool_size: int
     max_connections: int
     serve: Callable[[], None]
+    work: Callable[[], int]
     domain: Callable[[], AbstractAsyncContextManager[Domain]]

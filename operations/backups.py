@@ -31,7 +31,7 @@ def add(groups: Any) -> None:
         "backup",
         help="write the database into one file, while the server runs",
         description="Writes one moment of the database into a ZIP file that only its owner can read. "
-        "The search index is left out: the server builds it anew.",
+        "Left out: the search index, which the server builds anew, and exports, which people ask for again.",
     )
     backup.add_argument("file", nargs="?", type=Path,
                         help="default: backups/tongyou-TIME.zip in DATA_DIR")  # fmt: skip

@@ -27,6 +27,8 @@ def parser() -> argparse.ArgumentParser:
     groups = made.add_subparsers(title="commands", metavar="COMMAND")
     serve = groups.add_parser("serve", help="run one process in the foreground (the default)")
     serve.set_defaults(act=_serve)
+    worker = groups.add_parser("worker", help="run one worker in the foreground (needs WORKERS and Redis)")
+    worker.set_defaults(act=_work)
     migrate = groups.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(act=_migrate)
     for group in (checks, processes, backups, people, trips, about):
@@ -54,6 +56,11 @@ def main(arguments: Sequence[str] | None, read: Callable[[], Installation], root
 
 def _serve(installation: Installation, _: argparse.Namespace) -> None:
     installation.serve()
+
+
+def _work(installation: Installation, _: argparse.Namespace) -> None:
+    if status := installation.work():
+        raise Failed(f"the worker ended with status {status}")
 
 
 def _migrate(installation: Installation, _: argparse.Namespace) -> None:

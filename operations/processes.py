@@ -25,6 +25,7 @@ from storage.engine import make_engine
 from storage.schema import check
 
 PROGRAM = "tongyou"
+WORKERS = "tongyou-worker"
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 LOG_BYTES = 2_000
@@ -60,7 +61,9 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
         engine.dispose()
     path = Path(given.socket or installation.root / "var" / "supervisor.sock")
     with _supervisord(path) as supervisord:
-        names = _names(supervisord)
+        names = _names(supervisord, PROGRAM)
+        if not names:
+            raise Failed(f"supervisord has no program called {PROGRAM}")
         for done, name in enumerate(names):
             began = time.monotonic()
             try:
@@ -70,6 +73,9 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
                 rest = len(names) - done - 1
                 raise Failed(f"{error}\nNot restarted: {rest} further process(es), which go on.") from None
             print(f"{name}: ready after {time.monotonic() - began:.1f} s", flush=True)
+        for name in _names(supervisord, WORKERS):
+            _restart(supervisord, name, wait=True)
+            print(f"{name}: restarted", flush=True)
 
 
 @contextmanager
@@ -82,20 +88,18 @@ def _supervisord(path: Path) -> Iterator[Any]:
         raise Failed(f"supervisord at {path} does not answer: {error}") from error
 
 
-def _names(supervisord: Any) -> list[str]:
-    """Full names of our processes; those that do not run come first, for they serve nobody."""
-    found = [each for each in supervisord.getAllProcessInfo() if each["group"] == PROGRAM]
-    if not found:
-        raise Failed(f"supervisord has no program called {PROGRAM}")
+def _names(supervisord: Any, program: str) -> list[str]:
+    """Full names of a program's processes; those that do not run come first, for they serve nobody."""
+    found = [each for each in supervisord.getAllProcessInfo() if each["group"] == program]
     found.sort(key=lambda each: (each["statename"] in _LIVING, each["name"]))
     return [f"{each['group']}:{each['name']}" for each in found]
 
 
-def _restart(supervisord: Any, name: str) -> None:
+def _restart(supervisord: Any, name: str, wait: bool = False) -> None:
     try:
         if supervisord.getProcessInfo(name)["statename"] in (*_LIVING, "BACKOFF"):
             supervisord.stopProcess(name, True)
-        supervisord.startProcess(name, False)
+        supervisord.startProcess(name, wait)
     except Fault as fault:
         raise Failed(f"{name}: supervisord says {fault.faultString}. {_log(supervisord, name)}") from None
 

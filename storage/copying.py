@@ -34,17 +34,19 @@ from domain.accounts import new_id
 from storage.engine import WRITING
 from storage.schema import TARGET
 from storage.tables import operations, trips
+from storage.tables_jobs import job_files, jobs
 from storage.tables_talk import search_grams, search_trips
 
 PAGE = 500
 """Rows in memory at once."""
-REBUILT = (search_grams, search_trips)
-"""Derived from the trips, and larger than they are: the server builds them anew by itself."""
+LEFT_OUT = (search_grams, search_trips, jobs, job_files)
+"""Derived from the trips: the server builds the search index anew by itself, and people ask again for files
+that were made for them."""
 
 
 def copied() -> list[Table]:
     """The tables of a copy, each after those that it refers to."""
-    return [table for table in TARGET.sorted_tables if table not in REBUILT]
+    return [table for table in TARGET.sorted_tables if table not in LEFT_OUT]
 
 
 def columns(table: Table) -> list[str]:

@@ -19,12 +19,18 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 import storage.tables
 import storage.tables_accounts
+import storage.tables_jobs
 import storage.tables_talk
 from storage.engine import make_engine
 from storage.metadata import metadata
 
 TARGET: MetaData = metadata
-TABLES = (storage.tables.trips, storage.tables_accounts.users, storage.tables_talk.messages)
+TABLES = (
+    storage.tables.trips,
+    storage.tables_accounts.users,
+    storage.tables_talk.messages,
+    storage.tables_jobs.jobs,
+)
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
 MIGRATE = "python server.py migrate"
 _FOLDER = Path(__file__).resolve().parent / "migrations"

@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from domain.accounts import AccountRepositories
 from domain.answers import Answers
+from domain.jobs import Jobs
 from domain.ports import Trips
 from domain.search import SearchIndex
 from domain.talk import Talk
@@ -35,6 +36,9 @@ class Unit(Protocol):
 
     @property
     def search(self) -> SearchIndex: ...
+
+    @property
+    def jobs(self) -> Jobs: ...
 
     @property
     def recorded(self) -> list[Recorded]:

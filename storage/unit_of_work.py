@@ -3,7 +3,7 @@
 Owns the life of the transaction. Leaving without `commit` rolls back, on every path. `mark` and
 `drop` give each command of a group its own fate: recorded events are buffered (see
 `storage.trips_buffer`), and what is written at once (accounts, read marks, answers, the search
-index) is fenced by a savepoint, made only when a marked command needs it. Made by `SqlUnits`, used
+index, jobs) is fenced by a savepoint, made only when a marked command needs it. Made by `SqlUnits`, used
 by `storage.runner` alone.
 """
 
@@ -22,6 +22,7 @@ from storage.cache import AggregateCache
 from storage.engine import LOCK_WAIT_SECONDS, WRITING
 from storage.faults import Contention
 from storage.sql_answers import SqlAnswers
+from storage.sql_jobs import SqlJobs
 from storage.sql_search import SqlSearch
 from storage.sql_talk import SqlTalk
 from storage.sql_trips import SqlTrips
@@ -55,6 +56,7 @@ class SqlUnitOfWork:
         self._talk = SqlTalk(self._connection, self._trips, self._fence_writing)
         self._answers = SqlAnswers(self._connection, self._fence_writing)
         self._search = SqlSearch(self._connection, self._fence_writing)
+        self._jobs = SqlJobs(self._connection, self._fence_writing)
         return self
 
     def _connect(self) -> Connection:
@@ -113,6 +115,10 @@ class SqlUnitOfWork:
     @property
     def search(self) -> SqlSearch:
         return self._search
+
+    @property
+    def jobs(self) -> SqlJobs:
+        return self._jobs
 
     def _fence_writing(self) -> None:
         """Before anything is written at once: what a marked command writes can be taken back."""

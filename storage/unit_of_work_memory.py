@@ -25,6 +25,7 @@ from storage.answers_memory import AnswersState, MemoryAnswers
 from storage.cache import AggregateCache
 from storage.drafts import LOCK_WAIT_SECONDS, Cell, Draft
 from storage.faults import Contention
+from storage.jobs_memory import JobsState, MemoryJobs
 from storage.search_memory import Listed, MemorySearch, SearchState
 from storage.talk_memory import MarksState, MemoryTalk, StoredTalk
 from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer, touched
@@ -72,6 +73,7 @@ class MemoryStore:
         self.marks = Cell(MarksState())
         self.answers = Cell(AnswersState())
         self.search = Cell(SearchState())
+        self.jobs = Cell(JobsState())
 
     def updated(self) -> Iterator[tuple[TripAggregate, str]]:
         """Every trip with the time of its last event."""
@@ -198,11 +200,12 @@ class MemoryUnitOfWork:
         self._writing = writing
         self._trips = MemoryTrips(store, cache, writing)
         marks, answers = Draft(store.marks, writing), Draft(store.answers, writing)
-        search = Draft(store.search, writing)
-        self._drafts: list[Draft[Any]] = [marks, answers, search]
+        search, jobs = Draft(store.search, writing), Draft(store.jobs, writing)
+        self._drafts: list[Draft[Any]] = [marks, answers, search, jobs]
         self._talk = MemoryTalk(self._trips, store.talk_of, marks)
         self._answers = MemoryAnswers(answers, store.trip_deleted)
         self._search = MemorySearch(search, store.listed)
+        self._jobs = MemoryJobs(jobs)
         self._mark: Mark | None = None
         self._before: AccountsState | None = None
         self._savepoint: AccountsState | None = None
@@ -253,6 +256,10 @@ class MemoryUnitOfWork:
     @property
     def search(self) -> MemorySearch:
         return self._search
+
+    @property
+    def jobs(self) -> MemoryJobs:
+        return self._jobs
 
     def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
         self._trips.expect(trip_id, op_ids)

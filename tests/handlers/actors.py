@@ -62,6 +62,8 @@ class Stage:
         assert gone.status == 200, gone
         if "/ai/" in path:
             await self._ask(private=path.startswith("/api/ai/"))
+        if path.startswith("/api/exports/"):
+            await self._export()
         self._expire("expired")
         return self
 
@@ -78,6 +80,11 @@ class Stage:
         owner = self.people["owner"]
         asked = (await owner.post("/api/ai/chat" if private else f"{self.trip}/ai/chat", ASK)).json
         self.names |= {"answer_id": asked["answer"], "conversation_id": asked.get("conversation", "")}
+
+    async def _export(self) -> None:
+        made = (await self.people["owner"].post(f"{self.trip}/exports", {"format": "data"})).json["export"]
+        self.names["export_id"] = made["id"]
+        await self.world.worker.work(made["id"])
 
     def _expire(self, name: str) -> None:
         sessions, user_id = self.world.run.state.sessions, self.people[name].user["id"]

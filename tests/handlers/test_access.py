@@ -55,6 +55,9 @@ GET    /api/ai/conversations/{conversation_id}             401     401      404 
 DELETE /api/ai/conversations/{conversation_id}             401     401      404   404   404     404     404    404    404   200
 GET    /api/ai/answers/{answer_id}                         401     401      404   404   404     404     404    404    404   200
 POST   /api/ai/answers/{answer_id}/stop                    401     401      404   404   404     404     404    404    404   200
+POST   /api/trips/{trip_id}/exports                        401     401      404   404   404     404     403    202    202   202
+GET    /api/exports/{export_id}                            401     401      404   404   404     404     404    404    404   200
+GET    /api/exports/{export_id}/file                       401     401      404   404   404     404     404    404    404   200
 GET    /api/openapi.json                                   200     200      200   200   200     200     200    200    200   200
 GET    /health/live                                        200     200      200   200   200     200     200    200    200   200
 GET    /health/ready                                       200     200      200   200   200     200     200    200    200   200
@@ -77,6 +80,7 @@ DELETE /api/trips/{trip_id}/members/{user_id}              401     401      403 
 GET    /api/trips/{trip_id}/invites                        401     401      403   403   403     403     403
 POST   /api/trips/{trip_id}/invites                        401     401      403   403   403     403     403
 DELETE /api/trips/{trip_id}/invites/{invite_id}            401     401      403   403   403     403     403
+POST   /api/trips/{trip_id}/exports                        401     401      202   202   202     202     202
 POST   /api/trips/{trip_id}/ai/chat                        401     401      403   403   403     403     403
 GET    /api/trips/{trip_id}/ai/answers/{answer_id}         401     401      403   403   403     403     403
 POST   /api/trips/{trip_id}/ai/answers/{answer_id}/stop    401     401      403   403   403     403     403
@@ -97,6 +101,7 @@ BODIES: dict[str, Any] = {
     "POST /api/trips/{trip_id}/invites": {"role": "viewer"},
     "POST /api/trips/{trip_id}/ai/chat": ASK,
     "POST /api/ai/chat": ASK,
+    "POST /api/trips/{trip_id}/exports": {"format": "calendar"},
 }
 ROWS = read_table(PRIVATE, ACTORS)
 PUBLIC_ROWS = read_table(PUBLIC, OUTSIDE)

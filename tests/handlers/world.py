@@ -31,6 +31,8 @@ from realtime.assistant.lives import AssistantTimes
 from realtime.assistant.runner import Assistant
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
+from realtime.jobs.render import render
+from realtime.jobs.worker import Worker
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
 from tests.handlers.memory import MemoryRun
@@ -77,6 +79,8 @@ class World:
         self.hub = Hub(self.run, self.broker, presence, sessions.still_valid, clock=self.clock, times=QUIET)
         if rooms:
             self.run.tell = Publisher(self.hub, self.broker).publish
+        self.rung: list[str] = []
+        self.worker = Worker(self.run, render, self.executor, self.clock)
         self.model = FakeModel()
         self.assistant = self.make_assistant(self.model)
         given: dict[str, Any] = {
@@ -85,6 +89,7 @@ class World:
             "revoke": self.hub.revoke if rooms else self.revoke,
             "hub": self.hub if rooms else None,
             "sessions": sessions,
+            "ring": self.rung.append,
             "assistant": self.assistant,
             "dist": dist,
             "sample": SAMPLE,

@@ -52,7 +52,7 @@ def installation(folder: Path, **changes: Any) -> Installation:
     given: dict[str, Any] = {
         "root": folder, "folder": folder, "dist": dist, "redis_url": "", "processes": 1, "metrics_port": 0,
         "metrics_host": "127.0.0.1", "database_url": f"sqlite:///{folder / 'tongyou.db'}", "db_pool_size": 8,
-        "max_connections": 100, "serve": lambda: None, "domain": domain,
+        "max_connections": 100, "serve": lambda: None, "work": lambda: 0, "domain": domain,
     }  # fmt: skip
     return Installation(**(given | changes))
 

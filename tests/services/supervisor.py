@@ -63,6 +63,7 @@ class Supervisor(Service):
             "HOST": HOST,
             "PORT": str(self.port),
             "PROCESSES": str(self.processes),
+            "WORKERS": self._settings.get("WORKERS", "0"),
             "PYTHONPATH": str(ROOT),
             "TONGYOU_USER": getpass.getuser(),
             "TONGYOU_STOP_SECONDS": "45",
@@ -73,7 +74,7 @@ class Supervisor(Service):
         return ROOT
 
     def is_ready(self) -> bool:
-        if self.ctl("status").count("RUNNING") != self.processes:
+        if self.ctl("status", "tongyou:*").count("RUNNING") != self.processes:
             return False
         try:
             with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5) as answer:

@@ -1,0 +1,127 @@
+"""The doorbell of an installation with workers: a Celery task on Redis, which only names the job.
+
+Owns the one door to Celery: how a server sends a ring, and how a worker process hears it. Redis may forget
+every ring, Celery may repeat any: the job's row decides (`domain.jobs`). So a ring is acknowledged at
+once, has no result, and is not tried again by Celery. Knows nothing of what a job is. Chosen by the
+composition root; Celery is imported when it is first needed, for it is large.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from realtime.jobs.doorbell import Work
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+TASK = "tongyou.job"
+QUEUE = "jobs"
+PREFIX = "tongyou:celery:"
+RING_LIMIT = 100
+"""Rings of one process that wait for Redis; `realtime.jobs.rounds` finds the jobs of others again."""
+TIMEOUT_SECONDS = 5.0
+STALE_SECONDS = 120
+"""A ring that nobody heard for so long is not answered any more: newer ones have been sent."""
+log = logging.getLogger(__name__)
+
+
+def broker_url(redis_url: str) -> str:
+    """Celery's name of the same server: it spells the URL of a Unix socket in its own way."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    parts = urlsplit(redis_url)
+    number = next((v for k, _, v in (p.partition("=") for p in parts.query.split("&")) if k == "db"), "0")
+    login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
+    return f"redis+socket://{login}{parts.path}?virtual_host={number}"
+
+
+def make_app(redis_url: str) -> Celery:
+    """The Celery application of senders and workers."""
+    from celery import Celery
+
+    app = Celery("tongyou", broker=broker_url(redis_url), set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_ignore_result=True,
+        task_serializer="json",
+        accept_content=["json"],
+        broker_connection_timeout=TIMEOUT_SECONDS,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": PREFIX,
+            "socket_timeout": TIMEOUT_SECONDS,
+            "socket_connect_timeout": TIMEOUT_SECONDS,
+        },
+        # One ring at a time: what a worker holds back, no other can hear.
+        worker_prefetch_multiplier=1,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        # Lines are ours: see handlers.logs.
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+    )
+    return app
+
+
+class CeleryDoorbell:
+    """See `realtime.jobs.doorbell.Doorbell`. Rings leave in a thread of their own."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._url = redis_url
+        self._app: Celery | None = None
+        self._thread = ThreadPoolExecutor(1, "celery")
+        self._waiting: set[str] = set()
+        self._closed = False
+
+    def ring(self, job_id: str) -> None:
+        if self._closed or job_id in self._waiting or len(self._waiting) >= RING_LIMIT:
+            return
+        self._waiting.add(job_id)
+        sent = asyncio.get_running_loop().run_in_executor(self._thread, self._send, job_id)
+        sent.add_done_callback(lambda _: self._waiting.discard(job_id))
+
+    def _send(self, job_id: str) -> None:
+        try:
+            if self._app is None:
+                self._app = make_app(self._url)
+            self._app.send_task(TASK, (job_id,), expires=STALE_SECONDS, retry=False, ignore_result=True)
+        except Exception as error:
+            # Whatever it was, the job stands in the database and is called out again.
+            log.warning("workers could not be told of job %s: %s", job_id, error)
+
+    async def aclose(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        if self._app is not None:
+            await asyncio.to_thread(self._app.close)
+
+
+def listen(redis_url: str, work: Work, loop: asyncio.AbstractEventLoop) -> int:
+    """Hear rings and do the jobs, one after the other, on `loop`, which runs in another thread. Blocks the
+    main thread until SIGTERM or SIGINT, and until the job under way is done. Returns the exit status."""
+    app = make_app(redis_url)
+
+    def heard(job_id: Any) -> None:
+        if isinstance(job_id, str):
+            asyncio.run_coroutine_threadsafe(work(job_id), loop).result()
+
+    app.task(heard, name=TASK, ignore_result=True)
+    # Solo: no child processes. Supervisord starts as many workers as are wanted, and sees each of them.
+    worker = app.Worker(
+        pool="solo",
+        concurrency=1,
+        quiet=True,
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)

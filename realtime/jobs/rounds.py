@@ -1,0 +1,53 @@
+"""Looking after jobs: whoever was not heard, lost its worker, or has expired.
+
+Owns when to look, and the numbers of the last look. Every server process looks; the database decides
+which of them calls a job out again. Built by the composition root.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+
+from domain.errors import Unavailable
+from domain.jobs import CareForJobs, JobStatus, LookAtJobs
+from domain.ports import Run
+from domain.services import jobs
+from realtime.jobs.doorbell import Doorbell
+
+LOOK_SECONDS = 5.0
+
+
+class Rounds:
+    """`counts`: jobs of the whole installation by status, as they were at the last look."""
+
+    def __init__(
+        self, run: Run, doorbell: Doorbell, clock: Callable[[], str], seconds: float = LOOK_SECONDS
+    ) -> None:
+        self._run = run
+        self._doorbell = doorbell
+        self._clock = clock
+        self._seconds = seconds
+        self.counts: dict[JobStatus, int] = dict.fromkeys(("queued", "running", "done", "failed"), 0)
+
+    async def keep_looking(self) -> None:
+        """For `Tasks.supervise`."""
+        while True:
+            # Jitter, so that processes do not look all at once.
+            await asyncio.sleep(self._seconds * random.uniform(0.5, 1.5))
+            # Without a database there is nothing to see to; health and metrics say so.
+            with contextlib.suppress(Unavailable):
+                await self.look()
+
+    async def look(self) -> list[str]:
+        """Look once; the ids that were called out again."""
+        now = await self._run(jobs.look_at_jobs, LookAtJobs(self._clock()))
+        self.counts = now.counts
+        if not now.due:
+            return []
+        called = await self._run(jobs.care_for_jobs, CareForJobs(now.due, self._clock()))
+        for job_id in called:
+            self._doorbell.ring(job_id)
+        return called

@@ -1,0 +1,112 @@
+"""One job from its row to its file: claim, read what the asker may see, render, store.
+
+Owns the heartbeat that holds the lease while the file is made, and what becomes of each kind of failure.
+Rendering is computation and runs in a thread; everything else is `run(service, command)`. Called by the
+doorbells: in a server process, or in a worker process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Literal
+
+from structlog.contextvars import bound_contextvars
+
+from domain.accounts import new_id
+from domain.errors import DomainError
+from domain.jobs import (
+    LEASE_SECONDS,
+    ClaimJob,
+    FailJob,
+    File,
+    FinishJob,
+    Job,
+    Material,
+    ReadMaterial,
+    RenewLease,
+)
+from domain.ports import Run
+from domain.services import jobs
+
+Render = Callable[[Job, Material], File]
+Outcome = Literal["done", "failed", "again", "lost"]
+"""`again`: put back into the queue; `lost`: the lease had gone to somebody else."""
+OUTCOMES: tuple[Outcome, ...] = ("done", "failed", "again", "lost")
+BEAT_SECONDS = LEASE_SECONDS / 3
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Does jobs. `counts`: attempts of this process, by what became of them."""
+
+    def __init__(
+        self,
+        run: Run,
+        render: Render,
+        executor: Executor,
+        clock: Callable[[], str],
+        beat: float = BEAT_SECONDS,
+    ) -> None:
+        self._run = run
+        self._render = render
+        self._executor = executor
+        self._clock = clock
+        self._beat = beat
+        self.counts: Counter[Outcome] = Counter(dict.fromkeys(OUTCOMES, 0))
+
+    async def work(self, job_id: str) -> None:
+        """Do this job, unless somebody else does, or has. Never raises; a cancelled attempt puts the job
+        back into the queue."""
+        with bound_contextvars(job_id=job_id):
+            token = new_id()
+            try:
+                job = await self._run(jobs.claim_job, ClaimJob(job_id, token, self._clock()))
+            except DomainError as error:
+                log.warning("a job could not be taken: %s", error.message)
+                return
+            if job is not None:
+                self.counts[await self._attempt(job, token)] += 1
+
+    async def _attempt(self, job: Job, token: str) -> Outcome:
+        beating = asyncio.get_running_loop().create_task(self._keep_lease(job, token), name="lease of a job")
+        try:
+            file = await self._make(job)
+            kept = await self._run(jobs.finish_job, FinishJob(job.id, token, file, self._clock()))
+            return "done" if kept else "lost"
+        except DomainError as error:
+            return await self._fail(job, token, error.code, final=not error.retryable)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._fail(job, token, "interrupted", final=False))
+            raise
+        except Exception:
+            log.exception("making a file failed, attempt %d", job.attempts)
+            return await self._fail(job, token, "internal", final=False)
+        finally:
+            beating.cancel()
+
+    async def _make(self, job: Job) -> File:
+        command = ReadMaterial(job.trip_id, job.user_id, job.locale, job.format == "data", self._clock())
+        material = await self._run(jobs.read_material, command)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._render, job, material)
+
+    async def _keep_lease(self, job: Job, token: str) -> None:
+        while True:
+            await asyncio.sleep(self._beat)
+            try:
+                if not await self._run(jobs.renew_lease, RenewLease(job.id, token, self._clock())):
+                    return
+            except DomainError as error:
+                log.warning("the lease of a job could not be renewed: %s", error.message)
+
+    async def _fail(self, job: Job, token: str, error: str, *, final: bool) -> Outcome:
+        try:
+            again = await self._run(jobs.fail_job, FailJob(job.id, token, error, final, self._clock()))
+        except DomainError as failure:
+            log.warning("a job is left to its lease: %s", failure.message)
+            return "again"
+        return "again" if again else "failed"

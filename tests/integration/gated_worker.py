@@ -1,0 +1,42 @@
+"""A worker process as `server.py worker` is, but one that makes its files when a test says so.
+
+JOBS_GATE names a folder: `began-PID` appears in it when a file is about to be made, and the work waits until
+`open` is there; `left-PID` appears when the worker is done with a job, whatever became of it. The file's name
+tells who made it. Started by `tests.integration.test_jobs`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+
+import server
+from domain.jobs import File, Job, Material
+from realtime.jobs.render import render
+from realtime.jobs.worker import Worker
+
+GATE = Path(os.environ["JOBS_GATE"])
+ME = os.getpid()
+
+
+def gated(job: Job, material: Material) -> File:
+    (GATE / f"began-{ME}").touch()
+    while not (GATE / "open").exists():
+        time.sleep(0.02)
+    return msgspec.structs.replace(render(job, material), name=f"{ME}.json")
+
+
+class GatedWorker(Worker):
+    async def work(self, job_id: str) -> None:
+        await super().work(job_id)
+        (GATE / f"left-{ME}").touch()
+
+
+if __name__ == "__main__":
+    server.render = gated  # type: ignore[assignment]
+    server.Worker = GatedWorker  # type: ignore[misc]
+    sys.exit(server.main(["worker"]))

@@ -1,0 +1,259 @@
+"""Real workers on a real Redis: a job is never lost when its worker is killed, and never done twice.
+
+A lease is let run out by moving its end back in the database, as time would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+from sqlalchemy import make_url
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+
+from realtime.jobs.doorbell_celery import PREFIX, QUEUE, STALE_SECONDS, TASK, broker_url, make_app
+from tests.integration.room_client import Api
+from tests.services.redis import Redis
+from tests.services.server import ServerProcess
+from tests.services.supervisor import Supervisor
+
+pytestmark = pytest.mark.timeout(180)
+PATIENCE = 90.0
+
+
+class GatedWorker(ServerProcess):
+    """`tests.integration.gated_worker` with these settings."""
+
+    name = "worker"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.integration.gated_worker"]
+
+    def is_ready(self) -> bool:
+        return "a worker listens" in self.log_path.read_text("utf-8", "replace")
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+
+class Stand:
+    """A server that leaves the work to workers, what they share, and a person with a trip."""
+
+    def __init__(self, url: str, redis: Redis, folder: Path) -> None:
+        self.redis = redis
+        self.gate = folder / "gate"
+        self.gate.mkdir()
+        self.settings = {
+            "DATABASE_URL": url,
+            "REDIS_URL": redis.url,
+            "WORKERS": "1",
+            "THROTTLE_FACTOR": "100",
+        }
+        self._url = make_url(url)
+        self.server = ServerProcess(self.settings)
+        self.server.migrate()
+        self.workers: list[GatedWorker] = []
+
+    def worker(self) -> GatedWorker:
+        made = GatedWorker(self.settings | {"JOBS_GATE": str(self.gate)})
+        self.workers.append(made)
+        made.start()
+        return made
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        host, port = self._url.host or "", self._url.port or 0
+        connection = pymysql.connect(
+            host=host, port=port, user=self._url.username, password=str(self._url.password or ""),
+            database=self._url.database, autocommit=True,
+        )  # fmt: skip
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    def let_time_pass(self) -> None:
+        """Leases run out, and what waits is due."""
+        self.rows("UPDATE jobs SET due_at = '2020-01-01T00:00:00.000Z' WHERE status IN ('queued', 'running')")
+
+    def began(self) -> list[int]:
+        return [int(path.name.removeprefix("began-")) for path in self.gate.glob("began-*")]
+
+    def left(self, worker: GatedWorker) -> bool:
+        return (self.gate / f"left-{worker.pid}").exists()
+
+    def open(self) -> None:
+        (self.gate / "open").touch()
+
+    async def ask(self, api: Api, trip: str, format: str = "data") -> str:
+        answer = await api.ok("POST", f"/api/trips/{trip}/exports", {"format": format, "locale": "zh"})
+        assert answer["export"]["status"] == "queued"
+        return str(answer["export"]["id"])
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not await asyncio.to_thread(true):  # noqa: ASYNC110  # other processes do it
+            await asyncio.sleep(0.05)
+
+
+async def done(api: Api, job_id: str) -> dict[str, Any]:
+    """The export once it is done."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found: dict[str, Any] = (await api.ok("GET", f"/api/exports/{job_id}"))["export"]
+            if found["status"] not in ("queued", "running"):
+                assert found["status"] == "done", found
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def person(url: str) -> tuple[Api, str]:
+    api = await Api(url).guest("Ann")
+    trip = (await api.ok("POST", "/api/trips", {"title": "大理"}))["trip"]["id"]
+    return api, trip
+
+
+@pytest.fixture
+def stand(mariadb_url: str, redis_server: Redis, tmp_path: Path) -> Iterator[Stand]:
+    made = Stand(mariadb_url, redis_server, tmp_path)
+    try:
+        with made.server:
+            yield made
+    finally:
+        for worker in made.workers:
+            worker.remove()
+        made.server.remove()
+
+
+async def test_a_worker_is_killed_in_the_middle_and_another_does_its_job(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    first = await asyncio.to_thread(stand.worker)
+    job_id = await stand.ask(api, trip)
+    await until(lambda: stand.began() == [first.pid])
+    os.kill(first.pid, signal.SIGKILL)
+    stand.open()
+    second = await asyncio.to_thread(stand.worker)
+    stand.let_time_pass()
+    assert (await done(api, job_id))["name"] == f"{second.pid}.json"
+    assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 2)]
+    assert stand.rows("SELECT COUNT(*) FROM job_files") == [(1,)]
+    status, made = await api.call("GET", f"/api/exports/{job_id}/file")
+    assert status == 200 and made["trip"]["title"] == "大理"
+
+
+async def test_a_worker_that_was_frozen_meanwhile_has_no_effect(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    first = await asyncio.to_thread(stand.worker)
+    job_id = await stand.ask(api, trip)
+    await until(lambda: stand.began() == [first.pid])
+    os.kill(first.pid, signal.SIGSTOP)
+    stand.open()
+    second = await asyncio.to_thread(stand.worker)
+    stand.let_time_pass()
+    assert (await done(api, job_id))["name"] == f"{second.pid}.json"
+    os.kill(first.pid, signal.SIGCONT)
+    await until(lambda: stand.left(first))
+    assert (await done(api, job_id))["name"] == f"{second.pid}.json"
+    assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 2)]
+    assert stand.rows("SELECT COUNT(*) FROM job_files") == [(1,)]
+
+
+async def test_redis_forgets_every_ring_and_the_jobs_are_done_all_the_same(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    waiting = f"{PREFIX}{QUEUE}"
+    asked = [await stand.ask(api, trip, format) for format in ("calendar", "page", "data")]
+    await until(lambda: stand.redis.send(f"LLEN {waiting}") == ":3")
+    stand.redis.flush()
+    assert stand.redis.send(f"LLEN {waiting}") == ":0"
+    stand.open()
+    await asyncio.to_thread(stand.worker)
+    stand.let_time_pass()
+    for job_id in asked:
+        await done(api, job_id)
+    assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)] * 3
+
+
+async def test_a_job_that_is_called_out_many_times_to_two_workers_is_done_once(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    workers = [await asyncio.to_thread(stand.worker) for _ in range(2)]
+    app = make_app(stand.redis.url)
+    job_id = await stand.ask(api, trip)
+    for _ in range(6):
+        await asyncio.to_thread(app.send_task, TASK, (job_id,), expires=STALE_SECONDS, ignore_result=True)
+    await until(lambda: len(stand.began()) == 1)
+    stand.open()
+    await done(api, job_id)
+    waiting = f"{PREFIX}{QUEUE}"
+    await until(lambda: stand.redis.send(f"LLEN {waiting}") == ":0")
+    for worker in workers:  # they end when what they have heard is done
+        await asyncio.to_thread(worker.stop)
+    assert len(stand.began()) == 1
+    assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)]
+    await asyncio.to_thread(app.close)
+
+
+async def test_without_redis_the_server_does_the_work(tmp_path: Path) -> None:
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/one.db"}
+    server = ServerProcess(settings)
+    server.migrate()
+    with server:
+        api, trip = await person(server.url)
+        for format, ending in (("calendar", "ics"), ("page", "html"), ("data", "json")):
+            answer = await api.ok("POST", f"/api/trips/{trip}/exports", {"format": format, "locale": "en"})
+            job_id = answer["export"]["id"]
+            assert (await done(api, job_id))["name"] == f"大理.{ending}"
+            url = f"{server.url}/api/exports/{job_id}/file"
+            request = HTTPRequest(url, headers={"Cookie": api.cookie_header})
+            fetched = await AsyncHTTPClient().fetch(request)
+            assert fetched.headers["X-Content-Type-Options"] == "nosniff"
+            said = fetched.headers["Content-Disposition"]
+            assert (
+                said == f"attachment; filename=\"__.{ending}\"; filename*=UTF-8''%E5%A4%A7%E7%90%86.{ending}"
+            )
+            assert "大理".encode() in fetched.body
+    server.remove()
+
+
+def test_a_worker_says_what_is_missing(tmp_path: Path) -> None:
+    worker = GatedWorker({"DATABASE_URL": f"sqlite:///{tmp_path}/one.db", "JOBS_GATE": str(tmp_path)})
+    for more, said in (
+        ({}, "WORKERS is 0"),
+        ({"WORKERS": "1"}, "WORKERS is more than 0, but"),
+        ({"WORKERS": "1", "REDIS_URL": "redis://127.0.0.1:1/0"}, "no tables yet"),
+    ):
+        done = subprocess.run(
+            worker.command(), env={**worker.environment(), **more}, cwd=worker.working_folder(),
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+    worker.remove()
+
+
+async def test_supervisord_runs_workers_that_are_wanted(mariadb_url: str, redis_server: Redis) -> None:
+    settings = {"DATABASE_URL": mariadb_url, "REDIS_URL": redis_server.url, "WORKERS": "1"}
+    supervisor = Supervisor(settings, processes=1)
+    supervisor.migrate()
+    with supervisor:
+        api, trip = await person(supervisor.url)
+        answer = await api.ok("POST", f"/api/trips/{trip}/exports", {"format": "data"})
+        assert (await done(api, answer["export"]["id"]))["name"] == "大理.json"
+        log = (supervisor.folder / "log" / "tongyou-worker_00.log").read_text("utf-8")
+        assert json.loads(log.splitlines()[0])["process"] == 100
+        assert "stopped" in await asyncio.to_thread(supervisor.ctl, "stop", "tongyou-worker:*")
+
+
+def test_celery_finds_a_redis_on_a_unix_socket() -> None:
+    assert broker_url("redis://h:1/2") == "redis://h:1/2"
+    assert broker_url("unix:///run/r.sock?db=3") == "redis+socket:///run/r.sock?virtual_host=3"
+    assert broker_url("unix:///run/r.sock") == "redis+socket:///run/r.sock?virtual_host=0"
+    assert broker_url("unix://:pw@/run/r.sock") == "redis+socket://:pw@/run/r.sock?virtual_host=0"
