@@ -103,7 +103,8 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
 
 
 def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
-    content = {media_type: {"schema": _TEXT} for media_type in endpoint.files}
+    # A file is bytes, whatever its type: it has no schema.
+    content: dict[str, Any] = {media_type: {} for media_type in endpoint.files}
     responses: dict[str, Any] = {
         str(endpoint.status): {
             "description": endpoint.summary,
