@@ -15,6 +15,7 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, cre
 from sqlalchemy.exc import DisconnectionError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.batch import BATCH, CLIENT_FLAGS, allow_batches
 from storage.oceanbase import translate_where_needed
 
 LOCK_WAIT_SECONDS = 3
@@ -47,10 +48,20 @@ def make_engine(url: str, pool_size: int = 8) -> Engine:
 
 
 def _hide_literals(context: ExceptionContext) -> None:
-    """Parameters are hidden already; this is for texts that stand in a statement itself, in hex."""
+    """Parameters are hidden already; this is for texts that stand in a statement itself: in a batch all do,
+    in others only in hex."""
     error = context.sqlalchemy_exception
-    if isinstance(error, StatementError) and error.statement is not None:
+    if not isinstance(error, StatementError) or error.statement is None:
+        return
+    if context.connection is not None and context.execution_context is not None and _is_batch(context):
+        error.statement = f"a batch that begins with {error.statement[:40]!r}"
+    else:
         error.statement = _LITERAL.sub("0x...", error.statement)[:SHOWN]
+
+
+def _is_batch(context: ExceptionContext) -> bool:
+    assert context.execution_context is not None
+    return bool(context.execution_context.execution_options.get(BATCH))
 
 
 def pool_counts(engine: Engine) -> tuple[int, int]:
@@ -110,9 +121,11 @@ def _mysql(url: URL, pool_size: int) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "read_timeout": READ_TIMEOUT_SECONDS,
             "write_timeout": READ_TIMEOUT_SECONDS,
+            "client_flag": CLIENT_FLAGS,
             "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
         },
     )
+    allow_batches(engine)
     _ping_after_rest(engine)
     translate_where_needed(engine)
     return engine

@@ -19,6 +19,7 @@ from domain.events import TalkType
 from domain.operations import About, Channel
 from domain.talk import Marked, Message, Proposal, TalkRecord, ThreadCount
 from storage import rows_talk
+from storage.batch import Batch
 from storage.statements import statements
 from storage.tables_talk import messages, proposals, read_marks
 from storage.talk_buffer import TalkBuffer
@@ -32,9 +33,12 @@ CHUNK = 500
 class SqlTalk(TalkBuffer):
     """One transaction's view of talk."""
 
-    def __init__(self, connection: Connection, trips: TripsBuffer, fence: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Connection, batch: Batch, trips: TripsBuffer, fence: Callable[[], None]
+    ) -> None:
         super().__init__(trips)
         self._connection = connection
+        self._batch = batch
         self._fence = fence
         self._sql = statements(connection.dialect)
 
@@ -55,7 +59,7 @@ class SqlTalk(TalkBuffer):
         """Write the records that the recorded events touch; their trips are written already."""
         for trip_id, t, records in self.written():
             made = [rows_talk.row_of(trip_id, record) for record in records]
-            self._connection.exec_driver_sql(self._sql.talk_upserts[t], made)
+            self._batch.add(self._sql.talk_upserts[t], made)
 
     # --- lists ------------------------------------------------------------------------------
 

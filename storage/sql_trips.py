@@ -21,6 +21,7 @@ from domain.errors import NotFound
 from domain.events import forget
 from domain.trip import RecordKey, Stamps, TripAggregate
 from storage import rows
+from storage.batch import Batch
 from storage.cache import AggregateCache
 from storage.faults import Contention
 from storage.statements import statements
@@ -52,9 +53,10 @@ _TOUCH = update(trips).where(trips.c.id == bindparam("trip"))
 class SqlTrips(TripsBuffer):
     """One transaction's view of trips."""
 
-    def __init__(self, connection: Connection, cache: AggregateCache, writing: bool) -> None:
+    def __init__(self, connection: Connection, batch: Batch, cache: AggregateCache, writing: bool) -> None:
         super().__init__(cache, writing)
         self._connection = connection
+        self._batch = batch
         self._sql = statements(connection.dialect)
 
     # --- reading ----------------------------------------------------------------------------
@@ -152,10 +154,11 @@ class SqlTrips(TripsBuffer):
     # --- writing ----------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Write everything recorded: state, log and seq together."""
+        """Hand everything recorded to the batch: state, log and seq together."""
         for held, trip in self.written():
             self._write(held, trip)
         for trip_id, message_id in self.deleted_messages():
+            self._batch.send()  # what it rewrites is in there
             self._forget(trip_id, message_id)
 
     def _write(self, held: Held, trip: TripAggregate) -> None:
@@ -169,12 +172,12 @@ class SqlTrips(TripsBuffer):
                 row = rows.row_of(trip.id, trip.get(t, record_id), stamps)
                 grouped.setdefault(t, []).append(row)
         for t, found in grouped.items():
-            self._connection.exec_driver_sql(self._sql.upserts[t], found)
+            self._batch.add(self._sql.upserts[t], found)
 
     def _write_trip(self, held: Held, trip: TripAggregate, changed: bool) -> None:
         at = held.events[-1].event.at if held.events else trip.trip.created_at
         if not (held.new or changed):
-            self._connection.exec_driver_sql(self._sql.touch, (trip.seq, at, trip.id))
+            self._batch.add(self._sql.touch, [(trip.seq, at, trip.id)])
             return
         about = msgspec.structs.asdict(trip.trip) | {"epoch": trip.epoch, "seq": trip.seq, "updated_at": at}
         about["stamps"] = rows.encode_stamps(trip.stamps.get(("trip", trip.id), {}))
@@ -201,9 +204,8 @@ class SqlTrips(TripsBuffer):
             for done in held.events
             for t, record_id in touched(done.event)
         ]
-        self._connection.exec_driver_sql(self._sql.add_operations, log)
-        if about:
-            self._connection.exec_driver_sql(self._sql.add_records, about)
+        self._batch.add(self._sql.add_operations, log)
+        self._batch.add(self._sql.add_records, about)
 
     def _forget(self, trip_id: str, message_id: str) -> None:
         """A deleted message leaves no words in the log."""

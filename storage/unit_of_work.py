@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, NestedTransaction
 
 from domain.accounts import AccountRepositories
 from storage.accounts_repository import SqlAccounts
+from storage.batch import Batch
 from storage.cache import AggregateCache
 from storage.engine import LOCK_WAIT_SECONDS, WRITING
 from storage.faults import Contention
@@ -51,9 +52,10 @@ class SqlUnitOfWork:
         except BaseException:
             self._open_gate()
             raise
-        self._trips = SqlTrips(self._connection, self._units.cache, self._writing)
+        self._batch = Batch(self._connection)
+        self._trips = SqlTrips(self._connection, self._batch, self._units.cache, self._writing)
         self._accounts = SqlAccounts(self._connection)
-        self._talk = SqlTalk(self._connection, self._trips, self._fence_writing)
+        self._talk = SqlTalk(self._connection, self._batch, self._trips, self._fence_writing)
         self._answers = SqlAnswers(self._connection, self._fence_writing)
         self._search = SqlSearch(self._connection, self._fence_writing)
         self._jobs = SqlJobs(self._connection, self._fence_writing)
@@ -150,7 +152,7 @@ class SqlUnitOfWork:
         self.recorded = self._trips.recorded()
         self._trips.flush()
         self._talk.flush()
-        self._connection.commit()
+        self._batch.commit()
         self._trips.give_back()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,21 +12,35 @@ from sqlalchemy import Engine, event, text
 
 from domain.operations import AddStop, JoinTrip, SetStopFields, StopFields
 from domain.services.rooms import apply_operation, join_trip
+from storage.batch import BATCH
 from storage.engine import make_engine
 from storage.schema import upgrade
 from storage.statements import Statements
 from storage.unit_of_work import SqlUnits
 from tests.storage.support import AT, command, do, make_trip, new_op
 
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|\bNULL\b|(?<=[ (])\d+(?:\.\d+)?(?=[,) ]|$)")
+_ROWS = re.compile(r"(\((?:%s, )*%s\))(?:,\1)+")
+
+
+def _apart(batch: str) -> Iterator[tuple[str, int]]:
+    """The statements of a batch, as if their values were sent beside them."""
+    for part in batch.removesuffix(";\nCOMMIT").split(";\n"):
+        statement, values = _LITERAL.subn("%s", part)
+        yield _ROWS.sub(r"\1", statement), values
+
 
 @contextmanager
 def watched(engine: Engine) -> Iterator[list[tuple[str, int]]]:
-    """(statement, number of values sent) of everything that is executed."""
+    """(statement, number of values sent) of everything that is executed, batches taken apart."""
     seen: list[tuple[str, int]] = []
 
-    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+    def note(_: Any, __: Any, statement: str, parameters: Any, context: Any, ___: Any) -> None:
         rows = parameters if isinstance(parameters, list) else [parameters]
-        seen.append((statement, sum(len(row) for row in rows)))
+        if context is not None and context.execution_options.get(BATCH):
+            seen.extend(_apart(statement))
+        else:
+            seen.append((statement, sum(len(row) for row in rows)))
 
     event.listen(engine, "before_cursor_execute", note)
     yield seen
