@@ -78,7 +78,7 @@ setup(
             for suffix in ("", ".*")
         ]
     ),
-    py_modules=["server"],
+    py_modules=["server", "settings"],
     package_data={
         "": ["*.json", "*.j2", "*.mako", "*.ini", "*.html", "*.txt", "*.sql", "py.typed"],
         # Not packages, so the patterns above do not reach them.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server import Settings, SettingsError
+from settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 

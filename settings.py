@@ -1,0 +1,162 @@
+"""What the operator may decide: the settings of one process, with their defaults, limits and messages.
+
+Owns names and checks. Never reads the environment (`server.py` alone does, and hands it in as a mapping) and
+never chooses or builds anything. Beside `server.py` and not in a package, because it belongs to the whole
+program. Called by the composition root and the tests.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sqlalchemy import make_url
+
+from handlers import logs
+
+ROOT = Path(__file__).resolve().parent
+CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+
+
+class SettingsError(Exception):
+    """A setting is wrong or contradicts another; the message is one line for the operator."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that the environment decides; the README's table has a row for each field."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: str = "var"
+    database_url: str = ""
+    redis_url: str = ""
+    processes: int = 1
+    workers: int = 0
+    jobs_redis_url: str = field(default="", repr=False)
+    db_pool_size: int = 8
+    max_connections: int = 10_000
+    max_connections_per_user: int = 20
+    frames_per_second: int = 50
+    trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
+    allowed_origins: str = ""
+    tile_url: str = ""
+    tile_attribution: str = ""
+    ai_api_key: str = field(default="", repr=False)
+    ai_base_url: str = "https://api.deepseek.com"
+    ai_model: str = "deepseek-chat"
+    ai_first_token_seconds: int = 30
+    ai_silence_seconds: int = 30
+    ai_total_seconds: int = 300
+    ai_max_tokens: int = 4096
+    ai_context_tokens: int = 16_000
+    ai_streams: int = 500
+    ai_streams_per_user: int = 2
+    ai_streams_per_trip: int = 2
+    drain_seconds: int = 20
+    throttle_factor: int = 1
+    log_level: str = "INFO"
+    log_format: str = "auto"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 0
+    tongyou_process: int = 0
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Settings:
+        """Settings from variables named like the fields, in capitals. Raises `SettingsError`."""
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            name = each.name.upper()
+            text = environment.get(name, "").strip()
+            if not text:
+                continue
+            values[each.name] = _number(name, text) if isinstance(each.default, int) else text
+        settings = cls(**values)
+        if not settings.database_url:
+            path = (ROOT / settings.data_dir / "tongyou.db").resolve()
+            values["database_url"] = f"sqlite:///{path}"
+            settings = cls(**values)
+        settings._check()
+        return settings
+
+    @property
+    def folder(self) -> Path:
+        """Where this installation keeps its own files."""
+        return (ROOT / self.data_dir).resolve()
+
+    @property
+    def bell_url(self) -> str:
+        """The Redis of Celery."""
+        return self.jobs_redis_url or self.redis_url
+
+    @property
+    def origins(self) -> frozenset[str]:
+        """Sites, besides our own host, whose pages may open a room's socket."""
+        return frozenset(each for text in self.allowed_origins.lower().split(",") if (each := text.strip()))
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must not be seen in a log, whatever library speaks."""
+        database = make_url(self.database_url).password if self.database_url else None
+        # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
+        redis = [urlsplit(url).password or "" for url in (self.redis_url, self.jobs_redis_url)]
+        passwords = [str(database or ""), *redis, *map(unquote, redis)]
+        return [self.ai_api_key, *(each for each in passwords if each)]
+
+    def _check(self) -> None:
+        limits = {
+            "port": (0, 65535),
+            "metrics_port": (0, 65535),
+            "tongyou_process": (0, 255),
+            "processes": (1, 256),
+            "workers": (0, 100),
+            "db_pool_size": (1, 256),
+            "drain_seconds": (1, 300),
+        }
+        limits |= {"max_connections": (1, 1_000_000), "max_connections_per_user": (1, 1_000_000)}
+        limits |= {"frames_per_second": (1, 1_000_000), "throttle_factor": (1, 1_000_000)}
+        limits |= {f"ai_{name}_seconds": (1, 3_600) for name in ("first_token", "silence", "total")}
+        limits |= {f"ai_{name}": (256, 10_000_000) for name in ("max_tokens", "context_tokens")}
+        limits |= {f"ai_streams{name}": (1, 100_000) for name in ("", "_per_user", "_per_trip")}
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise SettingsError(f"{name.upper()} must be from {low} to {high}")
+        if self.processes > 1 and not self.redis_url:
+            raise SettingsError(
+                "PROCESSES is more than 1, but REDIS_URL is not set: processes need Redis to hear each other"
+            )
+        if not self.database_url.startswith(("sqlite:///", "mysql+pymysql://", "mariadb+pymysql://")):
+            raise SettingsError("DATABASE_URL must start with sqlite:/// or mysql+pymysql://")
+        if self.redis_url and not self.redis_url.startswith(
+            (*CLUSTER_URLS, "redis://", "rediss://", "unix://")
+        ):
+            raise SettingsError("REDIS_URL must start with redis://, rediss://, redis+cluster:// or unix://")
+        if self.workers and not self.bell_url.startswith(("redis://", "rediss://", "unix://")):
+            raise SettingsError(
+                "WORKERS is more than 0, but there is no single Redis server to reach them: set REDIS_URL, "
+                "or JOBS_REDIS_URL where REDIS_URL is a cluster"
+            )
+        if not self.ai_base_url.startswith(("http://", "https://")):
+            raise SettingsError("AI_BASE_URL must start with http:// or https://")
+        for origin in self.origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise SettingsError(
+                    f"ALLOWED_ORIGINS: {origin!r} is no origin, which is like https://app.example (no path)"
+                )
+        if self.log_format not in logs.FORMATS:
+            raise SettingsError(f"LOG_FORMAT {self.log_format!r} is not one of {', '.join(logs.FORMATS)}")
+        if self.log_level.upper() not in logging.getLevelNamesMapping():
+            raise SettingsError(f"LOG_LEVEL {self.log_level!r} is not one of DEBUG, INFO, WARNING, ERROR")
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
