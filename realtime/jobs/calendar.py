@@ -83,7 +83,7 @@ class _Maker:
 
     def _stop(self, stop: Stop, on: date) -> Event:
         event = self._event(f"stop.{stop.id}")
-        event.add("summary", _clean(show_name(stop)))
+        event.add("summary", _clean(show_name(stop, self._of.locale)))
         zone = ZoneInfo(stop.time_zone or self._trip.time_zone)
         start = _moment(on, stop.start_time or "00:00", zone)
         event.add("dtstart", start)
@@ -121,7 +121,7 @@ def _moment(on: date, clock: str, zone: ZoneInfo) -> datetime:
 
 def _line(stop: Stop, material: Material) -> str:
     times = show_times(stop, material.locale)
-    return f"- {show_name(stop)}" + (f" ({times})" if times else "")
+    return f"- {show_name(stop, material.locale)}" + (f" ({times})" if times else "")
 
 
 def _describe(event: Event, parts: list[str]) -> None:

@@ -87,7 +87,7 @@ def _entry(stop: Stop, material: Material) -> Entry:
     trip, texts = material.snapshot.trip, TEXTS[material.locale]
     return Entry(
         stop=stop,
-        name=show_name(stop),
+        name=show_name(stop, material.locale),
         times=show_times(stop, material.locale),
         cost=show_cost(stop, trip.currency),
         kind=texts["kind"][stop.kind],

@@ -5,12 +5,14 @@ Owns texts only; the web app has the same words in `frontend/src/i18n`. Used by 
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
 from domain.accounts import Locale
 from domain.entities import Stop
 
+_HAN = re.compile("[\u3400-\u9fff\U00020000-\U0003ffff]")
 # As in ISO 4217: where there are no hundredths.
 _DIGITS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "KWD": 3, "BHD": 3, "OMR": 3, "JOD": 3, "TND": 3}
 
@@ -87,6 +89,8 @@ def show_cost(stop: Stop, currency: str) -> str:
     return f"{code} {stop.cost_amount / 10**digits:,.{digits}f}"
 
 
-def show_name(stop: Stop) -> str:
-    """Both names, where there are two."""
-    return f"{stop.name} · {stop.name_alt}" if stop.name_alt and stop.name_alt != stop.name else stop.name
+def show_name(stop: Stop, locale: Locale) -> str:
+    """Both names, where there are two: first the one that the reader reads."""
+    names = list(dict.fromkeys(name for name in (stop.name, stop.name_alt) if name))
+    names.sort(key=lambda name: bool(_HAN.search(name)) != (locale == "zh"))
+    return " · ".join(names)

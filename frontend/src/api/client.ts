@@ -7,7 +7,7 @@
 import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from '../protocol.gen'
 import { ApiError } from './errors'
 import type {
-  Applied, AskedAnswer, Conversations, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip,
+  Applied, AskedAnswer, Conversations, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip,
   PrivateQuestion, Proposals, Question, Threads, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
@@ -62,6 +62,12 @@ export class Api {
   history = (id: string, query: { before?: number; limit?: number; record?: string } = {}, signal?: AbortSignal) => {
     return this.call<HistoryAnswer>('GET', `/api/trips/${enc(id)}/history${tail(query)}`, undefined, signal)
   }
+
+  // --- exports ------------------------------------------------------------------------------
+
+  startExport = (id: string, format: ExportFormat, locale: string) =>
+    this.call<{ export: Export }>('POST', `/api/trips/${enc(id)}/exports`, { format, locale })
+  exported = (id: string) => this.call<{ export: Export }>('GET', `/api/exports/${enc(id)}`)
 
   // --- talk ---------------------------------------------------------------------------------
 

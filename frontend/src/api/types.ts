@@ -54,6 +54,22 @@ export interface TripPatch {
   visibility?: Visibility
 }
 
+export type ExportFormat = 'calendar' | 'page' | 'data'
+
+/** A file of a trip that is made in the background. `name` and `size` are there once it is done. */
+export interface Export {
+  id: string
+  trip_id: string
+  format: ExportFormat
+  locale: string
+  status: 'queued' | 'running' | 'done' | 'failed'
+  created_at: string
+  expires_at: string
+  error: string | null
+  name: string | null
+  size: number | null
+}
+
 export interface TripAnswer {
   epoch: string
   seq: number

@@ -74,6 +74,8 @@ export const en = {
       invalid: "That was not accepted: {{message}}", unauthenticated: "You are signed out. Sign in and try again.",
       forbidden: "Your role does not allow that.", not_found: "It no longer exists.", conflict: "Someone changed this meanwhile.",
       gone: "It was removed meanwhile.", limit: "That would exceed a limit of this trip.", throttled: "Too many attempts. Wait a little.",
+      exports_busy: "Three exports are being made for you. Wait for one of them.", too_large: "This trip is too large for an export.",
+      export_failed: "Something went wrong on the server. Please try again.", export_slow: "It takes unusually long. Try again later.",
       unavailable: "The server cannot answer right now. Try again soon.", network: "No connection to the server.",
       ai_off: "This site has no assistant.", ai_unauthorized: "The assistant's service does not accept this site's key. Whoever runs this site has to set it right.",
       ai_rate_limited: "The assistant's service is asked too much right now.", ai_unavailable: "The assistant's service cannot be reached right now.", ai_bad_request: "The assistant's service did not understand the question.",
@@ -153,6 +155,13 @@ export const en = {
     instructions: "To pick up a stop press Space. While moving, use the up and down arrows. Press Space again to drop it, Escape to cancel.",
     start: "Picked up {{name}}.", over: "{{name}} is after {{after}}, {{place}}.", overFirst: "{{name}} is first, {{place}}.",
     end: "{{name}} was moved: {{place}}.", cancel: "Moving cancelled. {{name}} is back where it was.", many: "{{count}} stops",
+  },
+  export: {
+    title: "Export", hint: "The trip as it is now, as a file for you. Files are kept for three days.",
+    page: "Page to print", pageHint: "To take along offline or on paper. Opens in any browser.",
+    calendar: "Calendar", calendarHint: "Days and stops with times, for any calendar app (.ics).",
+    data: "All data", dataHint: "Plan, people and messages, as far as you may see them (JSON).",
+    start: "Export", working: "Preparing…", done: "Ready.", save: "Save {{name}}", failed: "The export did not succeed.",
   },
   people: {
     title: "People", here: "Here now", members: "Members", invites: "Invitation links", create: "Create link", creating: "New invitation link",

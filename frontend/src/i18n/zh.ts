@@ -76,6 +76,8 @@ export const zh: Catalogue = {
       invalid: "未被接受：{{message}}", unauthenticated: "登录已失效，请登录后再试。",
       forbidden: "你的权限不允许这样做。", not_found: "它已不存在。", conflict: "期间有人改动了它。",
       gone: "它在此期间被移除了。", limit: "超出了这个行程的上限。", throttled: "尝试太频繁，请稍候。",
+      exports_busy: "正在为你制作三个导出，请等其中一个完成。", too_large: "这个行程太大，无法导出。",
+      export_failed: "服务器出了问题，请再试一次。", export_slow: "花的时间太长了，请稍后再试。",
       unavailable: "服务器暂时无法响应，请稍后再试。", network: "连不上服务器。",
       ai_off: "本站没有助手。", ai_unauthorized: "助手服务不接受本站的密钥，需要网站的运营者改正。",
       ai_rate_limited: "助手服务此刻请求过多。", ai_unavailable: "暂时连不上助手服务。", ai_bad_request: "助手服务没有理解这个问题。",
@@ -155,6 +157,13 @@ export const zh: Catalogue = {
     instructions: "按空格键拿起地点，用上下方向键移动，再按空格键放下，按 Esc 取消。",
     start: "已拿起 {{name}}。", over: "{{name}} 位于 {{after}} 之后，{{place}}。", overFirst: "{{name}} 排在最前，{{place}}。",
     end: "{{name}} 已移动到：{{place}}。", cancel: "已取消移动，{{name}} 回到原处。", many: "{{count}} 个地点",
+  },
+  export: {
+    title: "导出", hint: "把行程此刻的样子存成你的文件。文件保留三天。",
+    page: "可打印的页面", pageHint: "离线携带，或打印在纸上，用任何浏览器打开。",
+    calendar: "日历", calendarHint: "日子和有时间的地点，可导入任何日历应用（.ics）。",
+    data: "全部数据", dataHint: "你能看到的日程、同伴和讨论（JSON）。",
+    start: "导出", working: "正在准备…", done: "已完成。", save: "保存 {{name}}", failed: "导出没有成功。",
   },
   people: {
     title: "同伴", here: "现在在线", members: "成员", invites: "邀请链接", create: "创建链接", creating: "新的邀请链接",

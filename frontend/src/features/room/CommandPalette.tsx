@@ -1,6 +1,7 @@
-import { CalendarRange, History, Info, Keyboard, ListChecks, MapPin, MessageCircle, Plus, Redo2, Sparkles, SquarePen, Undo2, Users } from "lucide-react";
+import { CalendarRange, Download, History, Info, Keyboard, ListChecks, MapPin, MessageCircle, Plus, Redo2, Sparkles, SquarePen, Undo2, Users } from "lucide-react";
 import { useMemo, useRef, useState } from "react";
 import type { KeyboardEvent, ReactNode } from "react";
+import { useUser } from "../../app/session";
 import { useCanEdit, useIsMember, useRoomState, useStops, useSuggesting } from "../../store";
 import { Dialog } from "../../ui/Dialog";
 import { useSuggest } from "../proposals/ModePill";
@@ -23,6 +24,7 @@ function useEntries(): Entry[] {
   const { t, name, dayName } = useText();
   const canEdit = useCanEdit();
   const member = useIsMember();
+  const user = useUser();
   const suggesting = useSuggesting();
   const turn = useSuggest();
   const suggest = useRef(turn);
@@ -52,6 +54,7 @@ function useEntries(): Entry[] {
           : { id: "suggest", label: t("proposal.suggestChanges"), extra: "", icon: <SquarePen size={16} />, run: () => suggest.current(true) },
         { id: "history", label: t("history.title"), extra: "", icon: <History size={16} />, run: () => view.show("history") },
       ] : []),
+      ...(user ? [{ id: "export", label: t("export.title"), extra: "", icon: <Download size={16} />, run: () => view.dialog("export") }] : []),
       { id: "details", label: t("room.details"), extra: "", icon: <Info size={16} />, run: () => view.dialog("details") },
       { id: "keys", label: t("room.shortcuts"), extra: "?", icon: <Keyboard size={16} />, run: () => view.dialog("keys") },
     ];
@@ -64,7 +67,7 @@ function useEntries(): Entry[] {
       };
     });
     return [...actions, ...places];
-  }, [canEdit, member, suggesting, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
+  }, [canEdit, member, user, suggesting, days, trip, stops, order, t, undo, redo]); // name and dayName follow t
 }
 
 export function CommandPalette({ onClose }: { onClose: () => void }) {

@@ -1,6 +1,7 @@
 /** On phones: what has no tab of its own. */
-import { CalendarRange, ChevronRight, History, Info, ListChecks, Sparkles, SquarePen, Users } from "lucide-react";
+import { CalendarRange, ChevronRight, Download, History, Info, ListChecks, Sparkles, SquarePen, Users } from "lucide-react";
 import type { ReactNode } from "react";
+import { useUser } from "../../app/session";
 import { useCanEdit, useIsMember, usePeople, useProposals, useSuggesting } from "../../store";
 import { useText } from "./useText";
 import { useSuggest } from "../proposals/ModePill";
@@ -9,6 +10,7 @@ import { view } from "./view";
 export function MorePane() {
   const { t } = useText();
   const member = useIsMember();
+  const user = useUser();
   const canEdit = useCanEdit();
   const here = usePeople().length;
   const waiting = useProposals().open.length;
@@ -24,6 +26,7 @@ export function MorePane() {
         {member && !suggesting ? <Row icon={<SquarePen size={20} />} onClick={() => { suggest(true); view.setTab("plan"); }}>{t("proposal.suggestChanges")}</Row> : null}
         {member ? <Row icon={<History size={20} />} onClick={() => view.setTab("history")}>{t("history.title")}</Row> : null}
         {canEdit ? <Row icon={<CalendarRange size={20} />} onClick={() => view.dialog("dates")}>{t("dates.title")}</Row> : null}
+        {user ? <Row icon={<Download size={20} />} onClick={() => view.dialog("export")}>{t("export.title")}</Row> : null}
         <Row icon={<Info size={20} />} onClick={() => view.dialog("details")}>{t("room.details")}</Row>
       </ul>
     </section>

@@ -1,4 +1,4 @@
-import { CalendarRange, ChevronLeft, Command, History, Info, Keyboard, ListChecks, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, SquarePen, Trash2, Undo2, UserPlus, Users } from "lucide-react";
+import { CalendarRange, ChevronLeft, Command, Download, History, Info, Keyboard, ListChecks, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, SquarePen, Trash2, Undo2, UserPlus, Users } from "lucide-react";
 import { Link, useNavigate } from "react-router";
 import { useUser } from "../../app/session";
 import { LanguageMenu, ThemeMenu, themeOptions } from "../../app/Shell";
@@ -144,6 +144,7 @@ function TripMenu({ phone }: { phone: boolean }) {
       <MenuItem icon={<Info size={16} />} onSelect={() => view.dialog("details")}>{t("room.details")}</MenuItem>
       {canEdit ? <MenuItem icon={<CalendarRange size={16} />} onSelect={() => view.dialog("dates")}>{t("dates.title")}</MenuItem> : null}
       <MenuItem icon={<Share2 size={16} />} onSelect={() => { view.setDrawer("people"); view.setTab("people"); }}>{t("room.share")}</MenuItem>
+      {user ? <MenuItem icon={<Download size={16} />} onSelect={() => view.dialog("export")}>{t("export.title")}</MenuItem> : null}
       {member ? (
         <>
           <MenuLine />

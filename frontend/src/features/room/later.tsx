@@ -18,12 +18,13 @@ const panels: Record<Panel, Loader<object>> = {
   history: async () => (await import("../history/HistoryPanel")).HistoryPanel,
   people: async () => (await import("../members/PeoplePanel")).PeoplePanel,
 };
-const dialogs: Record<"dates" | "details" | "keys" | "commands" | "mapSettings", Loader<{ onClose: () => void }>> = {
+const dialogs: Record<"dates" | "details" | "keys" | "commands" | "mapSettings" | "export", Loader<{ onClose: () => void }>> = {
   dates: async () => (await import("./DatesDialog")).DatesDialog,
   details: async () => (await import("./DetailsDialog")).DetailsDialog,
   keys: async () => (await import("./KeysDialog")).KeysDialog,
   commands: async () => (await import("./CommandPalette")).CommandPalette,
   mapSettings: async () => (await import("../map/TileDialog")).TileDialog,
+  export: async () => (await import("../export/ExportDialog")).ExportDialog,
 };
 const threadHost: Loader<{ phone: boolean }> = async () => (await import("../talk/ThreadHost")).default;
 const reviewSheet: Loader<object> = async () => (await import("../proposals/ReviewSheet")).default;

@@ -27,7 +27,7 @@ export interface ViewState {
   toMessage: { id: string; n: number } | null;
   /** A stop or day to mention in what is being written. */
   mention: { t: "stop" | "day"; id: string; n: number } | null;
-  dialog: "dates" | "details" | "keys" | "commands" | "mapSettings" | "leave" | null;
+  dialog: "dates" | "details" | "keys" | "commands" | "mapSettings" | "export" | "leave" | null;
   boardWidth: number;
   dragging: readonly string[];
   drop: { day: string | null; after: string | null } | null;
