@@ -134,6 +134,10 @@ class Hub:
     async def aclose(self) -> None:
         """Stop the checks and disconnect from broker and store."""
         await self._tasks.aclose()
+        for task in self.submits:
+            task.cancel()
+        if self.submits:
+            await asyncio.wait(set(self.submits))
         await self._broker.aclose()
         await self._store.aclose()
 
@@ -205,11 +209,10 @@ class Hub:
         self._tasks.spawn(name, work)
 
     def submit(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run one operation's answer; drain waits for it."""
-        task = self._tasks.spawn("submit", work)
-        if task is not None:
-            self.submits.add(task)
-            task.add_done_callback(self.submits.discard)
+        """Run one operation's answer; drain waits for it. Never raises, so nobody watches it otherwise."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.submits.add(task)
+        task.add_done_callback(self.submits.discard)
 
     # --- rooms ------------------------------------------------------------------------------
 

@@ -5,8 +5,8 @@ the log and the changed records; one by one each of these waits for the network,
 Together they are one message and one wait. The server runs them in order and stops at the first that fails,
 so that COMMIT is reached only when all have succeeded; errors are raised as they would be one by one.
 SQLite has no network: there each statement runs at once. Used by `storage.unit_of_work` and the repositories
-that it hands a batch to; nothing that a person wrote becomes part of a statement but through the driver's
-escaping.
+that it hands a batch to; nothing that a person wrote becomes part of a statement but through `quoted`. The
+engine sets a `sql_mode` of its own, so that a backslash means what it does here.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class Batch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._gathers = connection.dialect.name != "sqlite"
+        self._driver = cast("pymysql.Connection[Cursor]", connection.connection.driver_connection)
         self._parts: list[str] = []
         self._length = 0
 
@@ -71,8 +72,12 @@ class Batch:
         self._take(head + ",".join(filled) + rest)
 
     def _filled(self, sql: str, row: Row) -> str:
-        driver = cast("pymysql.Connection[Cursor]", self._connection.connection.driver_connection)
-        return sql % tuple(map(driver.escape, row))
+        return sql % tuple([quoted(value) if type(value) is str else self._literal(value) for value in row])
+
+    def _literal(self, value: Any) -> str:
+        if value is None:
+            return "NULL"
+        return str(value) if type(value) is int else str(self._driver.escape(value))
 
     def _take(self, statement: str) -> None:
         if self._length + len(statement) > LONGEST:
@@ -95,6 +100,13 @@ class Batch:
             self.send()
             self._connection.info[COMMITTED] = True
         self._connection.commit()
+
+
+def quoted(text: str) -> str:
+    """A text as MySQL reads it between single quotes (Reference Manual, "String Literals"): only the quote
+    and the backslash mean something else there. Statements are utf8mb4, in which no other character holds
+    their bytes. The driver's own way looks at each character, a third of what a statement costs."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def allow_batches(engine: Engine) -> None:

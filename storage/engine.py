@@ -23,6 +23,8 @@ READ_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
 POOL_TIMEOUT_SECONDS = 2
 REST_SECONDS = 2.0
+SQL_MODE = "STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION"
+"""Whatever the server's is: what does not fit is an error, and a backslash escapes (`storage.batch`)."""
 RECYCLE_SECONDS = 1800
 """Below MySQL's wait_timeout of eight hours and what firewalls usually grant an idle connection."""
 
@@ -122,7 +124,8 @@ def _mysql(url: URL, pool_size: int) -> Engine:
             "read_timeout": READ_TIMEOUT_SECONDS,
             "write_timeout": READ_TIMEOUT_SECONDS,
             "client_flag": CLIENT_FLAGS,
-            "init_command": f"SET SESSION innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}",
+            "init_command": "SET SESSION "
+            f"innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, sql_mode = '{SQL_MODE}'",
         },
     )
     allow_batches(engine)

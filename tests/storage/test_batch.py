@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from domain.operations import AddStop, SetStopFields, StopFields
 from domain.services.rooms import apply_operation
 from storage import batch
-from storage.batch import Batch
+from storage.batch import Batch, quoted
 from storage.engine import make_engine
 from storage.schema import upgrade
 from storage.unit_of_work import SqlUnits
@@ -50,6 +52,29 @@ def test_what_people_write_arrives_as_it_is(engine: Engine) -> None:
         made.add("UPDATE notes SET body = %s WHERE id = %s", [("changed % too", 5)])
         made.commit()
     assert stored(engine) == dict(enumerate(TEXTS)) | {5: "changed % too"}
+
+
+def test_what_is_written_does_not_depend_on_the_mode_of_the_server(mariadb_url: str, engine: Engine) -> None:
+    with engine.connect() as connection:
+        before = connection.exec_driver_sql("SELECT @@GLOBAL.sql_mode").scalar_one()
+        connection.exec_driver_sql("SET GLOBAL sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+        other = make_engine(mariadb_url, 1)
+        try:
+            with other.connect() as odd:
+                made = Batch(odd)
+                made.add(INSERT, list(enumerate(TEXTS)))
+                made.commit()
+        finally:
+            other.dispose()
+            connection.exec_driver_sql("SET GLOBAL sql_mode = %s", (before,))
+    assert stored(engine) == dict(enumerate(TEXTS))
+
+
+@given(st.text(max_size=60))
+def test_the_driver_would_read_what_is_quoted_as_it_is(said: str) -> None:
+    inner = quoted(said)[1:-1]
+    assert not inner.replace("\\\\", "").replace("\\'", "").replace("''", "").count("'")
+    assert inner.replace("''", "'").replace("\\\\", "\\") == said
 
 
 def test_one_that_fails_takes_all_with_it(engine: Engine) -> None:
