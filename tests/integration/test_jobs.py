@@ -202,6 +202,33 @@ async def test_a_job_that_is_called_out_many_times_to_two_workers_is_done_once(s
     await asyncio.to_thread(app.close)
 
 
+async def test_a_worker_that_is_told_to_end_finishes_its_job_first(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    worker = await asyncio.to_thread(stand.worker)
+    job_id = await stand.ask(api, trip)
+    await until(lambda: stand.began() == [worker.pid])
+    assert worker.process is not None
+    worker.process.terminate()
+    stand.open()
+    assert await asyncio.to_thread(worker.process.wait, PATIENCE) == 0
+    assert (await done(api, job_id))["name"] == f"{worker.pid}.json"
+    assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)]
+
+
+async def test_redis_is_away_for_a_while_and_the_same_worker_goes_on(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    stand.open()
+    worker = await asyncio.to_thread(stand.worker)
+    await done(api, await stand.ask(api, trip))
+    await asyncio.to_thread(stand.redis.stop)
+    job_id = await stand.ask(api, trip, "calendar")
+    told = f"workers could not be told of job {job_id}"
+    await until(lambda: told in stand.server.log_path.read_text("utf-8"))
+    await asyncio.to_thread(stand.redis.start)
+    stand.let_time_pass()
+    assert (await done(api, job_id))["name"] == f"{worker.pid}.json"
+
+
 async def test_without_redis_the_server_does_the_work(tmp_path: Path) -> None:
     settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/one.db"}
     server = ServerProcess(settings)
