@@ -30,6 +30,7 @@ from domain.jobs import (
     Job,
     Material,
     ReadExport,
+    ReadMaterial,
     RequestExport,
 )
 from domain.operations import PostMessage, RemoveMember, SetTripVisibility
@@ -282,6 +283,10 @@ async def test_a_spectators_export_has_no_talk(bench: Bench) -> None:
     assert [each["text"] for each in member["messages"]] == ["only for us", "two"]
     seen = await bench.file(theirs, "eve")
     assert b"only for us" not in seen and "messages" not in json.loads(seen)
+    for user_id, words in (("ann", 2), ("eve", 0)):
+        command = ReadMaterial(bench.trip_id, user_id, "zh", True, bench.clock())
+        material = await bench.run(jobs.read_material, command)
+        assert len(material.messages) == words
     assert json.loads(seen)["role"] == "spectator" and not (await bench.job(theirs, "eve")).for_member
 
 
