@@ -67,7 +67,8 @@ def event(name: str, place: Place, data: Any) -> bytes:
 
 
 class Compression(GZipContentEncoding):
-    """Tornado's compression, but for streams: it would hold pieces back to compress them together."""
+    """Tornado's compression, but for streams, which it would hold back to compress pieces together, and
+    for downloads: megabytes are nothing to compute on the loop."""
 
     def __init__(self, request: HTTPServerRequest) -> None:
         super().__init__(request)
@@ -76,7 +77,7 @@ class Compression(GZipContentEncoding):
     def transform_first_chunk(
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
-        self._plain = headers.get("Content-Type", "").startswith(EVENTS)
+        self._plain = headers.get("Content-Type", "").startswith(EVENTS) or "Content-Disposition" in headers
         if self._plain:
             return status_code, headers, chunk
         return super().transform_first_chunk(status_code, headers, chunk, finishing)

@@ -252,15 +252,21 @@ async def test_get_changes_nothing(world: World) -> None:
         (await world.model.asked(n)).say("Hello.")
         world.model.calls[n].finish()
     await until(lambda: not len(world.assistant.lives))
-    before = repr(world.run.state), world.run.heads()
+    export = (await ann.post(f"/api/trips/{trip_id}/exports", {"format": "data"})).json["export"]["id"]
+    await world.worker.work(export)
+    before = repr(world.run.state), world.run.heads(), repr(world.run.store.jobs.state.jobs)
     for route in ROUTES:
         if "GET" in route.endpoints:
             answer = (private if route.path.startswith("/api/ai/") else asked)["answer"]
             path = route.path.format(
-                trip_id=trip_id, token=token, answer_id=answer, conversation_id=private["conversation"]
+                trip_id=trip_id,
+                token=token,
+                answer_id=answer,
+                conversation_id=private["conversation"],
+                export_id=export,
             )
             assert (await ann.get(path)).status == 200
-    assert before == (repr(world.run.state), world.run.heads())
+    assert before == (repr(world.run.state), world.run.heads(), repr(world.run.store.jobs.state.jobs))
 
 
 async def test_what_a_process_can_do_without_makes_it_degraded(tmp_path: Path) -> None:
