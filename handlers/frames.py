@@ -86,7 +86,7 @@ class FrameReader:
             if end < at + 2 + wide:
                 return first, start, start  # the length itself is not there yet
             length = int.from_bytes(data[at + 2 : at + 2 + wide])
-        if self._size + length > self._limit:
+        if first & _OPCODE < CLOSE and self._size + length > self._limit:
             raise Violation(TOO_BIG, f"a message holds at most {self._limit} bytes")
         return first, start, start + length
 
@@ -112,8 +112,9 @@ class FrameReader:
         if not first & _FINAL:
             if self._fragments is None:
                 self._opcode, self._fragments = opcode, []
-            self._fragments.append(payload)
-            self._size += len(payload)
+            if payload:  # empty ones may come for ever
+                self._fragments.append(payload)
+                self._size += len(payload)
             return Frame(CONTINUED, b"")
         if self._fragments is not None:
             opcode, payload = self._opcode, b"".join([*self._fragments, payload])

@@ -38,6 +38,8 @@ PATH = r"/api/socket"
 PING_INTERVAL = 25.0
 PING_TIMEOUT = 10.0
 CHUNK = 64 * 1024
+MAX_EARLY = 16 * CHUNK
+"""Bytes that may have come before the handshake was answered: honest clients wait for that."""
 log = logging.getLogger("tongyou.socket")
 
 
@@ -86,12 +88,15 @@ class Handshake(WebSocketProtocol13):
 
 async def taken_from(stream: IOStream) -> tuple[socket.socket, bytes]:
     """The connection of a stream, and what the peer has sent already; the stream is closed. Raises
-    StreamClosedError when the peer has left."""
+    StreamClosedError when the peer has left, or sends without an end."""
     if stream.writing():
         await stream.write(b"")  # done when the answer to the handshake is with the kernel
     early = bytearray()
     while (read := asyncio.ensure_future(stream.read_bytes(CHUNK, partial=True))).done():
         early += read.result()
+        if len(early) > MAX_EARLY:
+            stream.close()
+            raise StreamClosedError
     read.add_done_callback(asyncio.Future.exception)  # it ends with the stream, which is no news
     taken = stream.socket.dup()
     taken.setblocking(False)

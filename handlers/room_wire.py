@@ -94,11 +94,18 @@ class RoomWire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
-        if not self._ended:
-            self._context.run(self._read, data)
+        if self._ended:
+            return
+        self._context.run(self._read, data)
+        # Again, for uvloop begins to read behind `connection_made`, whatever that said about pausing.
+        if self.session is not None and self.session.waits and not self._ended:
+            self.pause()
 
     def eof_received(self) -> None:
-        """The peer sends nothing more, so nobody is there."""
+        """The peer sends nothing more, so nobody is there: the loop closes, behind what is queued. Perhaps
+        the peer does not read, either."""
+        self._timer.cancel()
+        self._timer = self._loop.call_later(CLOSE_SECONDS, self.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()

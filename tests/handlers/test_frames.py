@@ -95,3 +95,18 @@ def test_a_long_message_comes_whole_through_small_reads() -> None:
         Frame(TEXT, text),
         Frame(TEXT, "next"),
     ]
+
+
+def test_a_ping_is_no_part_of_a_message_that_is_nearly_full() -> None:
+    data = frame(b"x" * LIMIT, TEXT, fin=False) + frame(b"here?", PING) + frame(b"", CONTINUED)
+    found = list(FrameReader(LIMIT).feed(data))
+    assert found[1:] == [Frame(PING, b"here?"), Frame(TEXT, "x" * LIMIT)]
+
+
+def test_empty_fragments_without_an_end_are_not_kept() -> None:
+    reader = FrameReader(LIMIT)
+    assert list(reader.feed(frame(b"a", TEXT, fin=False)))
+    for _ in range(100):
+        assert list(reader.feed(frame(b"", CONTINUED, fin=False))) == [Frame(CONTINUED, b"")]
+    assert reader._fragments == [b"a"]
+    assert list(reader.feed(frame(b"b", CONTINUED))) == [Frame(TEXT, "ab")]
