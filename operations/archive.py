@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,8 @@ from operations import Failed
 FORMAT = 1
 MANIFEST = "manifest.json"
 MODE = 0o600
+DAMAGE = (KeyError, OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile)
+"""What `zipfile` raises for a damaged file, from the checksum of a member to flags that it does not know."""
 _encoder = msgspec.json.Encoder()
 _row_decoder = msgspec.json.Decoder(list[Any])
 
@@ -132,11 +135,11 @@ class ArchiveReader:
     def __enter__(self) -> Self:
         try:
             self._zip = zipfile.ZipFile(self.path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise Failed(f"{self.path} cannot be read as a backup: {error}") from None
         try:
             self.manifest = msgspec.json.decode(self._zip.read(MANIFEST), type=Manifest)
-        except (KeyError, msgspec.DecodeError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             self._zip.close()
             raise Failed(f"{self.path} has no manifest of a backup: {error}") from None
         if self.manifest.format != FORMAT:
@@ -153,7 +156,7 @@ class ArchiveReader:
                     encoded = line.rstrip(b"\n")
                     counted.add(encoded)
                     yield _row_decoder.decode(encoded)
-        except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise Failed(f"{self.path}: table {name} is damaged: {error}") from None
         self.compare(name, counted)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from domain.operations import AddStop, SetTripVisibility, StopFields
 from domain.services.administration import read_trip
 from domain.trip import TripAggregate
 from operations import Failed
-from operations.archive import MANIFEST
+from operations.archive import MANIFEST, ArchiveReader, ArchiveWriter
 from operations.backups import load, verify, write
 from storage import copying
 from storage.engine import make_engine
@@ -225,6 +226,23 @@ def test_a_file_cut_short_is_refused(archive: Path, tmp_path: Path) -> None:
     archive.write_bytes(whole[: len(whole) * 9 // 10])
     with pytest.raises(Failed, match="cannot be read as a backup"):
         load(archive, fresh(tmp_path), new_epochs=True)
+
+
+def test_wherever_one_bit_is_wrong_it_is_said_and_no_traceback(tmp_path: Path) -> None:
+    path, rows = tmp_path / "whole.zip", [[n, hashlib.sha256(bytes([n])).hexdigest()] for n in range(200)]
+    with ArchiveWriter(path) as writing:
+        writing.add_table("people", ["id", "name"], rows)
+        writing.finish(made_at="now", version="1", database="sqlite", revision="1")
+    whole, refused = path.read_bytes(), 0
+    damaged = tmp_path / "damaged.zip"
+    for place in range(0, len(whole), 5):
+        damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << place % 8]) + whole[place + 1 :])
+        try:
+            with ArchiveReader(damaged) as reading:
+                assert list(reading.rows("people")) == rows
+        except Failed:
+            refused += 1
+    assert refused > len(whole) // 10
 
 
 def test_a_log_with_a_gap_is_refused(engine: Engine, url: str, filled: list[str], tmp_path: Path) -> None:
