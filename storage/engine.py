@@ -56,7 +56,8 @@ def _hide_literals(context: ExceptionContext) -> None:
     if not isinstance(error, StatementError) or error.statement is None:
         return
     if context.connection is not None and context.execution_context is not None and _is_batch(context):
-        error.statement = f"a batch that begins with {error.statement[:40]!r}"
+        begins = " ".join(error.statement.split(maxsplit=3)[:3])  # values come later
+        error.statement = f"a batch that begins with {begins!r}"
     else:
         error.statement = _LITERAL.sub("0x...", error.statement)[:SHOWN]
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
+from storage.batch import BATCH
+
 _WORDS = (
     ("CHARACTER SET ascii COLLATE ascii_bin", "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"),
     ("USING ascii) COLLATE ascii_bin", "USING utf8mb4) COLLATE utf8mb4_bin"),
@@ -34,8 +36,9 @@ def translate_where_needed(engine: Engine) -> None:
             event.listen(engine, "before_cursor_execute", _translate, retval=True)
 
 
-def _translate(_: Any, __: Any, statement: str, parameters: Any, ___: Any, ____: bool) -> tuple[str, Any]:
-    if "ascii" in statement:
+def _translate(_: Any, __: Any, statement: str, parameters: Any, context: Any, ___: bool) -> tuple[str, Any]:
+    # In a batch stand the words of people, and nothing of ours to translate.
+    if "ascii" in statement and not context.execution_options.get(BATCH):
         for theirs, family in _WORDS:
             statement = statement.replace(theirs, family)
     return statement, parameters

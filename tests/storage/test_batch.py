@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, event, text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from domain.operations import AddStop, SetStopFields, StopFields
 from domain.services.rooms import apply_operation
-from storage import batch
+from storage import batch, oceanbase
 from storage.batch import Batch, quoted
 from storage.engine import make_engine
 from storage.schema import upgrade
@@ -89,6 +89,47 @@ def test_one_that_fails_takes_all_with_it(engine: Engine) -> None:
         connection.rollback()
         Batch(connection).commit()  # and the connection is good for the next
     assert stored(engine) == {}
+
+
+def test_an_error_shows_no_value_however_short_the_statement(engine: Engine) -> None:
+    with engine.connect() as connection:
+        made = Batch(connection)
+        made.add("UPDATE nowhere SET body = %s", [("a secret",)])
+        with pytest.raises(ProgrammingError) as caught:
+            made.commit()
+        connection.rollback()
+    assert "UPDATE nowhere" in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_words_of_people_are_not_translated_for_other_engines(engine: Engine) -> None:
+    event.listen(engine, "before_cursor_execute", oceanbase._translate, retval=True)
+    words = "CONVERT(x USING ascii) COLLATE ascii_bin, CHARACTER SET ascii COLLATE ascii_bin"
+    with engine.connect() as connection:
+        made = Batch(connection)
+        made.add(INSERT, [(1, words)])
+        made.commit()
+    assert stored(engine) == {1: words}
+
+
+@pytest.mark.parametrize("lost", ["before", "never"])
+def test_the_next_transaction_of_the_pool_commits_itself(engine: Engine, lost: str) -> None:
+    with engine.connect() as connection:
+        made = Batch(connection)
+        made.add(INSERT, [(1, "x")])
+        if lost == "before":
+            number = connection.exec_driver_sql("SELECT CONNECTION_ID()").scalar_one()
+            with engine.connect() as other:
+                other.exec_driver_sql(f"KILL {number}")
+                other.rollback()
+            with pytest.raises(OperationalError):
+                made.commit()
+            connection.invalidate()
+        else:
+            made.commit()
+    for n in (2, 3):
+        with engine.begin() as connection:  # SQLAlchemy's own COMMIT
+            connection.execute(text(f"INSERT INTO notes VALUES ({n}, 'y')"))
+    assert stored(engine).keys() == ({2, 3} if lost == "before" else {1, 2, 3})
 
 
 def test_what_is_large_goes_in_parts_and_is_still_one_transaction(
