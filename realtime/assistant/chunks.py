@@ -174,7 +174,7 @@ def _chunk(event: bytes) -> _Chunk:
         except msgspec.DecodeError:
             # msgspec refuses half an emoji, which some gateways write; nothing else gets through here.
             chunk = msgspec.convert(json.loads(event), _Chunk)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UpstreamError("ai_malformed", f"not a chunk: {type(error).__name__}: {error}") from None
     if chunk.error:
         raise ErrorInStream(chunk.error)

@@ -95,3 +95,11 @@ def test_a_tool_call_is_a_sign_of_life_and_comes_at_the_end() -> None:
     assert isinstance(asked, ToolCalls)
     assert asked.calls[0].name == "weather"
     assert finished == Finished("stop", None)
+
+
+@pytest.mark.parametrize("half", ["", '"\\ud83d",'])
+def test_what_is_nested_too_deeply_is_no_chunk(half: str) -> None:
+    decoder = Decoder()
+    assert decoder.feed(b'data: {"error":[' + half.encode() + b"[" * 9_000 + b"]" * 9_000 + b"]}\n\n") == []
+    assert isinstance(decoder.fault, UpstreamError)
+    assert decoder.fault.code == "ai_malformed"
