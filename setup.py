@@ -31,6 +31,8 @@ RUNTIME = [
     # Background work: the workers' doorbell, and trips as calendars.
     "celery==5.7.0",
     "kombu==5.7.0",
+    # What kombu imports for Redis, but does not ask for.
+    "packaging==26.4",
     "icalendar==7.3.2",
 ]
 

@@ -31,12 +31,12 @@ PATIENCE = 90.0
 
 
 class GatedWorker(ServerProcess):
-    """`tests.integration.gated_worker` with these settings."""
+    """`tests.integration.gated_worker` with these settings and the packages of a fresh installation."""
 
     name = "worker"
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.integration.gated_worker"]
+        return [sys.executable, "-m", "tests.bare", "tests.integration.gated_worker"]
 
     def is_ready(self) -> bool:
         return "a worker listens" in self.log_path.read_text("utf-8", "replace")
