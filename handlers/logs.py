@@ -9,13 +9,15 @@ Called by `server.py` (`configure`) and `handlers.make_application` (`log_reques
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
+from urllib.parse import quote
 
 import structlog
 from structlog.contextvars import merge_contextvars
@@ -43,7 +45,8 @@ class Lines(logging.StreamHandler[TextIO]):
         super().__init__(stream)
         self.counts: Counter[str] = Counter({"warning": 0, "error": 0, "critical": 0})
         # Shorter ones are no secrets, and would tear holes into every line.
-        self._secrets = [secret for secret in secrets if len(secret) >= 6]
+        spelled = {each for secret in secrets if len(secret) >= 6 for each in _spellings(secret)}
+        self._secrets = sorted(spelled, key=len, reverse=True)
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -54,6 +57,12 @@ class Lines(logging.StreamHandler[TextIO]):
     def emit(self, record: logging.LogRecord) -> None:
         self.counts[record.levelname.lower()] += 1
         super().emit(record)
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """As it is, in a URL, in Python's quotes, and each of these inside of JSON's."""
+    for each in (secret, quote(secret, safe=""), repr(secret)[1:-1]):
+        yield from (each, json.dumps(each, ensure_ascii=False)[1:-1])
 
 
 def configure(

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from structlog.contextvars import bound_contextvars
@@ -120,3 +121,22 @@ def test_lines_are_counted_by_level_and_libraries_do_not_chatter() -> None:
     logging.getLogger("httpx").info("with an address")
     assert lines.counts == {"warning": 0, "error": 1, "critical": 0}
     assert stream.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize("style", ["json", "text"])
+@pytest.mark.parametrize("secret", ['pass"word', "back\\slash", 'it\'s\n"both"', "p@ss word/%"])
+def test_a_secret_is_masked_however_it_is_quoted(root: None, style: str, secret: str) -> None:
+    stream = io.StringIO()
+    configure("INFO", style, stream=stream, secrets=[secret])
+    log = logging.getLogger("tongyou")
+    log.info("as it is: %s", secret)
+    log.info("quoted: %r", secret)
+    log.info("redis://:%s@host", quote(secret, safe=""), extra={"also": [secret]})
+    try:
+        raise ValueError(secret)
+    except ValueError:
+        log.exception("failed: %r", {"key": secret})
+    told = stream.getvalue()
+    for each in (secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1]):
+        assert each not in told and json.dumps(each)[1:-1] not in told
+    assert told.count(logs.MASK) >= 5
