@@ -294,7 +294,15 @@ class Session:
         self.refuse(close_codes.BUSY, "busy", "the room moves too fast, come back", BUSY_RETRY_MS)
 
     def _appear(self, room: Room, color: int) -> None:
-        if self.role == "spectator" or self.actor.user_id is None or self._shown:
+        if self.actor.user_id is None:
+            return
+        if self.role == "spectator":
+            if self._shown:  # a member until they joined again
+                self._shown = False
+                self._hub.presence.drop_user(room.id, self.actor.user_id)
+            return
+        if self._shown:
+            self._hub.presence.restyle(room.id, self.actor.user_id, role=self.role, color=color)
             return
         self._shown = True
         person = protocol.Person(self.sid, self.actor.user_id, self.actor.name, color, self.role)

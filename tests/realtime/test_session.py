@@ -363,6 +363,25 @@ async def test_a_client_that_leaves_during_its_join_leaves_nothing_behind(world:
     assert not node.hub._rooms[ROOM].sessions
 
 
+async def test_joining_again_on_the_same_socket_is_shown_with_the_role_of_today(world: World) -> None:
+    node = await world.node()
+    world.trip.public = True
+    ann, bob = await node.client("ann", "a").join(), await node.client("bob", "b").join()
+    await until(lambda: "bob.b" in ann.people())
+    node.lost = True  # nobody is told of what happens to bob
+    world.trip.roles["bob"] = "viewer"
+    node.member("bob", role="viewer")
+    await bob.join(epoch="e1", since=0)
+    assert [person.role for person in node.hub.presence.people(ROOM) if person.user == "bob"] == ["viewer"]
+    del world.trip.roles["bob"]
+    node.member("bob", deleted=True)
+    await bob.join(epoch="e1", since=1)
+    assert bob.of("joined")[-1]["role"] == "spectator"
+    await until(lambda: "bob.b" not in ann.people())
+    bob.session.left()
+    assert [person.user for person in node.hub.presence.people(ROOM)] == ["ann"]
+
+
 async def test_spectators_are_not_shown_and_have_no_presence(world: World) -> None:
     world.trip.public = True
     node = await world.node()
