@@ -20,6 +20,8 @@ from domain.jobs import Material
 from realtime.jobs.texts import TEXTS, show_cost, show_name, show_times
 
 PRODUCT = "-//Tongyou//Trip//EN"
+YEARS = range(3, 9_997)
+"""Days of other years are left out: with a year before and after, they are beyond what Python counts."""
 _STATUS = {
     "booked": "CONFIRMED",
     "done": "CONFIRMED",
@@ -57,7 +59,7 @@ class _Maker:
         for stop in self._of.snapshot.stops:
             stops.setdefault(stop.day_id, []).append(stop)
         for n, day in enumerate(self._of.snapshot.days, 1):
-            if day.date is not None:
+            if day.date is not None and date.fromisoformat(day.date).year in YEARS:
                 for event in self._events(n, day, date.fromisoformat(day.date), stops.get(day.id, [])):
                     made.add_component(event)
         if self._days:

@@ -174,3 +174,14 @@ def test_both_languages_have_the_same_words() -> None:
     )
     assert show_cost(Stop("s", cost_amount=1500, cost_currency="JPY"), "CNY") == "JPY 1,500"
     assert show_cost(Stop("s", cost_amount=5), "CNY") == "CNY 0.05" and show_cost(Stop("s"), "CNY") == ""
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "0003-01-01", "9996-12-31", "9999-12-31"])
+def test_a_day_at_the_end_of_time_fails_no_calendar(day: str) -> None:
+    material = a_material()
+    material.snapshot.days[1].date = day
+    kept = day in ("0003-01-01", "9996-12-31")
+    events = Calendar.from_ical(make_calendar(material)).walk("VEVENT")
+    uids = {str(event["uid"]) for event in events}
+    assert "day.d1.t1@tongyou" in uids
+    assert ("day.d2.t1@tongyou" in uids) is kept
