@@ -39,6 +39,15 @@ def test_a_visitor_tries_a_live_trip_and_a_friend_joins_by_its_link(people: Peop
     assert len(shown) > 20 and shown == there.shown()
 
 
+def test_who_has_no_trip_yet_may_open_a_sample(people: People) -> None:
+    ann = people.guest("Ann")
+    page = ann.go("/trips")
+    page.get_by_role("button", name="Look around in a sample trip").click()
+    expect(page).to_have_url(re.compile(r"/t/[^/]+$"))
+    Room(ann).expect_state("live")
+    expect(page.get_by_test_id("demo-link")).to_be_visible()
+
+
 def test_edits_show_at_once_and_different_fields_of_one_stop_both_survive(people: People) -> None:
     ann, bo, trip = people.pair()
     line = Line(bo.page)

@@ -3,15 +3,14 @@ import { useState } from "react";
 import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useNavigate } from "react-router";
-import { api } from "../../api";
-import { errorText, loadSession, useSession } from "../../app/session";
+import { errorText, useSession } from "../../app/session";
 import { Shell } from "../../app/Shell";
 import { useLanguage } from "../../app/useLanguage";
 import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { Notice } from "../../ui/States";
-import { keepDemoLink } from "./demoLink";
+import { openSample } from "./demoLink";
 import { Preview } from "./Preview";
 import "./home.css";
 
@@ -52,10 +51,7 @@ function TryIt() {
     setBusy(true);
     setError(null);
     try {
-      const demo = await api.demo(user?.name ?? name.trim(), language);
-      await loadSession();
-      keepDemoLink(demo.trip_id, demo.invite_url);
-      navigate(`/t/${demo.trip_id}`);
+      navigate(await openSample(user?.name ?? name.trim(), language));
     } catch (problem) {
       setError(errorText(problem, t));
       setBusy(false);

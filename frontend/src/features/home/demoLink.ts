@@ -1,3 +1,6 @@
+import { api } from "../../api";
+import { loadSession } from "../../app/session";
+
 /** The invitation link of a sample trip made in this tab: shown once inside the room. */
 const key = (tripId: string): string => `tongyou.demo.${tripId}`;
 
@@ -24,4 +27,12 @@ export function forgetDemoLink(tripId: string): void {
   } catch {
     // Nothing was kept.
   }
+}
+
+/** Make a sample trip for me, or for a new guest of this name; the path of its room. Throws what the API throws. */
+export async function openSample(name: string, language: "zh" | "en"): Promise<string> {
+  const demo = await api.demo(name, language);
+  await loadSession();
+  keepDemoLink(demo.trip_id, demo.invite_url);
+  return `/t/${demo.trip_id}`;
 }

@@ -1,7 +1,7 @@
 import { Map as MapIcon, MessageCircle, Plus, RotateCcw } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, Navigate } from "react-router";
+import { Link, Navigate, useNavigate } from "react-router";
 import { api, type TripSummary } from "../../api";
 import { errorText, useSession } from "../../app/session";
 import { Shell } from "../../app/Shell";
@@ -14,6 +14,7 @@ import { Button } from "../../ui/Button";
 import { Segmented } from "../../ui/Field";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
 import { toast } from "../../ui/toast";
+import { openSample } from "../home/demoLink";
 import { NewTripDialog } from "./NewTripDialog";
 import "./trips.css";
 
@@ -52,7 +53,7 @@ export function TripsPage() {
       ) : null}
       {trips.status === "ready" && trips.data.length === 0 ? (
         shelf === "live" ? (
-          <Empty icon={<MapIcon size={26} />} title={t("trips.emptyTitle")} actions={<Button variant="primary" onClick={() => setCreating(true)}>{t("trips.create")}</Button>}>{t("trips.empty")}</Empty>
+          <Empty icon={<MapIcon size={26} />} title={t("trips.emptyTitle")} actions={<><Button variant="primary" onClick={() => setCreating(true)}>{t("trips.create")}</Button><SampleButton name={user?.name ?? ""} /></>}>{t("trips.empty")}</Empty>
         ) : <Empty title={t("trips.deletedEmpty")} />
       ) : null}
       {trips.status === "ready" && trips.data.length > 0 ? (
@@ -65,6 +66,25 @@ export function TripsPage() {
       {creating ? <NewTripDialog onClose={() => setCreating(false)} /> : null}
     </Shell>
   );
+}
+
+/** For who would rather look at a trip than begin with an empty one. */
+function SampleButton({ name }: { name: string }) {
+  const { t } = useTranslation();
+  const language = useLanguage();
+  const navigate = useNavigate();
+  const [busy, setBusy] = useState(false);
+
+  async function open(): Promise<void> {
+    setBusy(true);
+    try {
+      navigate(await openSample(name, language));
+    } catch (problem) {
+      toast(errorText(problem, t), { tone: "bad" });
+      setBusy(false);
+    }
+  }
+  return <Button busy={busy} onClick={() => void open()}>{t("trips.demo")}</Button>;
 }
 
 /** A quiet cover made from the trip's id: contour lines in one of the day colours. */
