@@ -340,8 +340,8 @@ class AccountRepositories(Protocol):
     def sessions_of(self, user_id: str) -> list[AuthSession]:
         """All sessions of a user, expired or not, last used first."""
 
-    def session_by_token(self, token_hash: str) -> AuthSession | None:
-        """The session, expired or not."""
+    def holder_of(self, token_hash: str) -> tuple[AuthSession, User] | None:
+        """The session of a token, expired or not, and whose it is."""
 
     def touch_session(self, auth_id: str, last_seen: str, expires_at: str) -> None: ...
 

@@ -91,9 +91,11 @@ class MemoryAccounts:
     def add_session(self, session: AuthSession) -> None:
         self._state.sessions[session.id] = session
 
-    def session_by_token(self, token_hash: str) -> AuthSession | None:
+    def holder_of(self, token_hash: str) -> tuple[AuthSession, User] | None:
         found = (each for each in self._state.sessions.values() if each.token_hash == token_hash)
-        return next(found, None)
+        session = next(found, None)
+        user = None if session is None else self.user(session.user_id)
+        return None if session is None or user is None else (session, user)
 
     def sessions_of(self, user_id: str) -> list[AuthSession]:
         mine = [each for each in self._state.sessions.values() if each.user_id == user_id]

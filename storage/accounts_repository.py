@@ -13,7 +13,19 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, case, delete, false, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    bindparam,
+    case,
+    delete,
+    false,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from domain.accounts import AuthSession, User, login_key
@@ -25,6 +37,12 @@ from storage.trip_lists import trips_of
 CHUNK = 500
 """Values in one IN (...)."""
 S = TypeVar("S", bound=msgspec.Struct)
+_HOLDER = (
+    select(auth_sessions, users)
+    .join(users, users.c.id == auth_sessions.c.user_id)
+    .where(auth_sessions.c.token_hash == bindparam("token"))
+)
+"""Once for nearly every request."""
 
 
 class SqlAccounts:
@@ -92,8 +110,12 @@ class SqlAccounts:
     def add_session(self, session: AuthSession) -> None:
         self._connection.execute(insert(auth_sessions).values(**msgspec.structs.asdict(session)))
 
-    def session_by_token(self, token_hash: str) -> AuthSession | None:
-        return self._one(auth_sessions, auth_sessions.c.token_hash == token_hash, AuthSession)
+    def holder_of(self, token_hash: str) -> tuple[AuthSession, User] | None:
+        row = self._connection.execute(_HOLDER, {"token": token_hash}).first()
+        if row is None:
+            return None
+        columns = len(auth_sessions.columns)
+        return _from_row(row[:columns], auth_sessions, AuthSession), _from_row(row[columns:], users, User)
 
     def sessions_of(self, user_id: str) -> list[AuthSession]:
         query = (
@@ -197,6 +219,11 @@ class SqlAccounts:
     def _one(self, table: Table, where: ColumnElement[bool], kind: type[S]) -> S | None:
         row = self._connection.execute(select(table).where(where)).mappings().first()
         return None if row is None else _struct(row, kind)
+
+
+def _from_row(row: Sequence[Any], table: Table, kind: type[S]) -> S:
+    """A struct from the columns of a table, in their order."""
+    return _struct(dict(zip(table.columns.keys(), row, strict=True)), kind)
 
 
 def _struct(row: Any, kind: type[S]) -> S:

@@ -54,12 +54,10 @@ MAX_USER_AGENT = 200
 
 def resolve_session(command: ResolveSession, uow: UnitOfWork) -> SignedIn | None:
     """Who holds this token now, or None. Reads only: it runs for nearly every request."""
-    session = uow.accounts.session_by_token(command.token_hash)
-    if session is None or session.expires_at <= command.at:
+    found = uow.accounts.holder_of(command.token_hash)
+    if found is None or found[0].expires_at <= command.at:
         return None
-    user = uow.accounts.user(session.user_id)
-    if user is None:
-        return None
+    session, user = found
     stale = later(session.last_seen, hours=REFRESH_AFTER_HOURS) <= command.at
     return SignedIn(session.id, user, stale)
 

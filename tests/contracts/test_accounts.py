@@ -161,12 +161,14 @@ def test_sessions(begin: Begin) -> None:
         for session in (_session(1), _session(2), _session(3, "u2")):
             accounts.add_session(session)
     with begin() as accounts:
-        assert accounts.session_by_token("hash2") == _session(2)
-        assert accounts.session_by_token("hash9") is None
+        assert accounts.holder_of("hash2") == (_session(2), _user(1))
+        assert accounts.holder_of("hash3") == (_session(3, "u2"), _user(2))
+        assert accounts.holder_of("hash9") is None
         accounts.touch_session("s1", later(AT, days=1), later(AT, days=31))
     with begin() as accounts:
-        touched = accounts.session_by_token("hash1")
-        assert touched is not None
+        found = accounts.holder_of("hash1")
+        assert found is not None
+        touched = found[0]
         assert (touched.last_seen, touched.expires_at) == (later(AT, days=1), later(AT, days=31))
         asked = ["s1", "s2", "s3", "unknown"]
         assert accounts.valid_sessions(asked, AT) == {"s1", "s2", "s3"}
