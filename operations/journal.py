@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from domain.accounts import timestamp
-from operations import Installation
+from operations import Failed, Installation
 
 NAME = "operators.log"
 MODE = 0o600
@@ -25,20 +25,26 @@ MODE = 0o600
 @contextmanager
 def act(installation: Installation, command: str, **about: str) -> Iterator[None]:
     """Write down the act that happens inside, and how it ended."""
+    descriptor = _open(installation)
     outcome = "failed"
     try:
         yield
         outcome = "done"
     finally:
         entry = {"time": timestamp(datetime.now(UTC)), "operator": operator(), "command": command, **about}
-        line = msgspec.json.encode(entry | {"outcome": outcome}) + b"\n"
+        os.write(descriptor, msgspec.json.encode(entry | {"outcome": outcome}) + b"\n")
+        os.close(descriptor)
+
+
+def _open(installation: Installation) -> int:
+    """Before the act: what cannot be written down is not done. Through no link, which others who may write
+    into the folder could have laid to any file of whoever acts."""
+    path = installation.folder / NAME
+    try:
         installation.folder.mkdir(parents=True, exist_ok=True)
-        path = installation.folder / NAME
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
-        try:
-            os.write(descriptor, line)
-        finally:
-            os.close(descriptor)
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, MODE)
+    except OSError as error:
+        raise Failed(f"the journal {path} cannot be written, so nothing is done: {error.strerror}") from None
 
 
 def operator() -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from domain.accounts import User
 from domain.errors import DomainError, NotFound
-from operations import Domain, Failed, Installation, commands, people
+from operations import Domain, Failed, Installation, commands, journal, people
 from operations.checks import CLOCK_SECONDS, findings
 from storage.facts import DatabaseFacts
 from storage.schema import upgrade
@@ -170,3 +170,14 @@ def test_check_judges_a_database(
     upgrade(made.database_url)
     monkeypatch.setattr("operations.checks.database_facts", lambda _: DatabaseFacts(**(facts | change)))
     assert list(wrong(made)) == ([] if what is None else [what])
+
+
+def test_what_cannot_be_written_down_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "operators.log").symlink_to(elsewhere)
+    done: list[str] = []
+    with pytest.raises(Failed, match="cannot be written"), journal.act(installation(tmp_path), "some act"):
+        done.append("done")
+    assert not done and not elsewhere.exists()
+    assert run(tmp_path, "user", "show", "ann") == 1
+    assert "operators.log" in capsys.readouterr().err
