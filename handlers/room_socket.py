@@ -98,9 +98,11 @@ async def taken_from(stream: IOStream) -> tuple[socket.socket, bytes]:
             stream.close()
             raise StreamClosedError
     read.add_done_callback(asyncio.Future.exception)  # it ends with the stream, which is no news
-    taken = stream.socket.dup()
+    try:
+        taken = stream.socket.dup()
+    finally:
+        stream.close()  # also when there are no files left: nobody else would
     taken.setblocking(False)
-    stream.close()
     return taken, bytes(early)
 
 

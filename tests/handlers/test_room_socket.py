@@ -6,6 +6,7 @@ Rules R5.1, R6.1, R6.2.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import struct
@@ -411,6 +412,20 @@ async def test_a_client_that_leaves_while_the_handshake_waits_leaves_nothing_beh
         answered.set()
         await opened.wait()
     assert not node.hub.sessions and node.hub.admit("ann", "127.0.0.1") is None
+
+
+async def test_a_connection_that_cannot_be_taken_over_is_closed(
+    dial: Dial, node: Node, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: socket.socket) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket.socket, "dup", full)
+        assert await (await dial()).end() is None
+    assert "too many open files" in caplog.text
+    assert not node.hub.sessions
+    assert (await (await dial()).join()).messages
 
 
 async def test_a_client_that_never_reads_is_cut_and_costs_no_more_than_its_budget(
