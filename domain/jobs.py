@@ -157,10 +157,12 @@ class FailJob(msgspec.Struct, frozen=True):
 
 
 class LookAtJobs(msgspec.Struct, frozen=True):
-    """Ask for jobs that were not taken, lost their worker, or have expired; and for how many there are."""
+    """Ask for jobs that were not taken, lost their worker, or have expired; `count`: and for how many
+    there are, which reads the index of all of them."""
 
     reads_only: ClassVar[bool] = True
     at: str
+    count: bool = False
     limit: int = 100
 
 
@@ -172,10 +174,10 @@ class CareForJobs(msgspec.Struct, frozen=True):
 
 
 class JobsNow(msgspec.Struct, frozen=True):
-    """`counts`: how many jobs of each status there are; all four are named."""
+    """`counts`: how many jobs of each status there are; all four are named. None: not asked for."""
 
     due: list[Job]
-    counts: dict[JobStatus, int]
+    counts: dict[JobStatus, int] | None
 
 
 # --- port ---------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ class Numbers(Collector):
     def _jobs(self) -> Iterator[Metric]:
         known, attempts = self._of.jobs()
         jobs = GaugeMetricFamily(
-            "tongyou_jobs", "Jobs of the whole installation, by status, a few seconds old", labels=["status"]
+            "tongyou_jobs", "Jobs of the whole installation, by status, half a minute old", labels=["status"]
         )
         for status, count in known.items():
             jobs.add_metric([status], count)

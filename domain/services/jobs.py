@@ -180,7 +180,8 @@ def fail_job(command: FailJob, uow: UnitOfWork) -> bool:
 
 def look_at_jobs(command: LookAtJobs, uow: UnitOfWork) -> JobsNow:
     """What `care_for_jobs` has to see to, and numbers for metrics."""
-    return JobsNow(uow.jobs.due(command.at, command.limit), uow.jobs.counts())
+    counts = uow.jobs.counts() if command.count else None
+    return JobsNow(uow.jobs.due(command.at, command.limit), counts)
 
 
 def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import random
 from collections.abc import Callable
 
@@ -18,10 +19,12 @@ from domain.services import jobs
 from realtime.jobs.doorbell import Doorbell
 
 LOOK_SECONDS = 5.0
+COUNT_EVERY = 6
+"""Looks from one count to the next: it costs more, and numbers may be half a minute old."""
 
 
 class Rounds:
-    """`counts`: jobs of the whole installation by status, as they were at the last look."""
+    """`counts`: jobs of the whole installation by status, as they were when they were last counted."""
 
     def __init__(
         self, run: Run, doorbell: Doorbell, clock: Callable[[], str], seconds: float = LOOK_SECONDS
@@ -34,17 +37,17 @@ class Rounds:
 
     async def keep_looking(self) -> None:
         """For `Tasks.supervise`."""
-        while True:
+        for n in itertools.count():
             # Jitter, so that processes do not look all at once.
             await asyncio.sleep(self._seconds * random.uniform(0.5, 1.5))
             # Without a database there is nothing to see to; health and metrics say so.
             with contextlib.suppress(Unavailable):
-                await self.look()
+                await self.look(count=n % COUNT_EVERY == 0)
 
-    async def look(self) -> list[str]:
+    async def look(self, count: bool = True) -> list[str]:
         """Look once; the ids that were called out again."""
-        now = await self._run(jobs.look_at_jobs, LookAtJobs(self._clock()))
-        self.counts = now.counts
+        now = await self._run(jobs.look_at_jobs, LookAtJobs(self._clock(), count))
+        self.counts = now.counts or self.counts
         if not now.due:
             return []
         called = await self._run(jobs.care_for_jobs, CareForJobs(now.due, self._clock()))

@@ -1,0 +1,62 @@
+"""What the rounds ask every few seconds, and each request for an export, uses an index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+
+from domain.jobs import File
+from storage.engine import make_engine
+from storage.schema import upgrade
+from storage.unit_of_work import SqlUnits
+from tests.contracts.test_jobs import AT, FAR, LATER, SOON, a_job
+
+MANY = 1_000
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
+def units(request: pytest.FixtureRequest) -> Iterator[SqlUnits]:
+    name = "tmp_sqlite_url" if request.param == "sqlite" else "mariadb_url"
+    url: str = request.getfixturevalue(name)
+    upgrade(url)
+    engine = make_engine(url, 2)
+    yield SqlUnits(engine)
+    engine.dispose()
+
+
+def test_queries_of_jobs_use_their_indexes(units: SqlUnits) -> None:
+    sqlite = units.engine.dialect.name == "sqlite"
+    with units(True) as unit:
+        for n in range(MANY):
+            unit.jobs.add(a_job(f"d{n}", user_id=f"u{n}", status="done", expires_at=FAR))
+        unit.jobs.add(a_job("waits"))
+        unit.jobs.add(a_job("works", status="running", token="k", due_at=LATER))
+        unit.commit()
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *more: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(units.engine, "before_cursor_execute", note)
+    with units(True) as unit:
+        jobs = unit.jobs
+        assert [job.id for job in jobs.due(LATER, 100)] == ["waits"]
+        jobs.counts(), jobs.job("d1"), jobs.of_user("u1"), jobs.file("d1")
+        assert jobs.claim("waits", "t", AT, SOON) and jobs.renew("waits", "t", LATER)
+        jobs.finish("waits", "t", File("x", "text/plain", b"x", True), LATER, FAR)
+        jobs.remove(["d1", "d2"])
+    event.remove(units.engine, "before_cursor_execute", note)
+    asked = [each for each in asked if each[0].split()[0] in ("SELECT", "UPDATE", "DELETE")]
+    assert len(asked) >= 11
+    with units.engine.begin() as connection:
+        connection.execute(text("ANALYZE" if sqlite else "ANALYZE TABLE jobs, job_files"))
+        for statement, parameters in asked:
+            if sqlite:
+                for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters):
+                    assert "INDEX" in row[3] or not row[3].startswith("SCAN"), (statement, row[3])
+            else:
+                for found in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).mappings():
+                    assert found["key"] is not None and found["type"] != "ALL", (statement, dict(found))
