@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addDays, formatDate, formatDistance, formatMoney, formatRange, parseMoney, pickNames } from "./format";
+import { addDays, formatAgo, formatDate, formatDistance, formatMoney, formatRange, parseMoney, pickNames } from "./format";
 
 test("dates are written the way each reader expects", () => {
   expect(formatDate("2026-05-03", "zh")).toBe("5月3日 周日");
@@ -37,4 +37,12 @@ test("ranges repeat nothing", () => {
   expect(formatRange("2026-05-01", "2026-05-08", "zh")).toBe("2026年5月1日 – 8日");
   expect(formatRange("2026-12-30", "2027-01-02", "zh")).toBe("2026年12月30日 – 2027年1月2日");
   expect(formatRange("2026-05-01", "2026-05-08", "en").replace(/\s/g, " ")).toMatch(/1\s?–\s?8 May 2026/);
+});
+
+test("how long ago, from the last minute on", () => {
+  const now = Date.parse("2027-05-03T12:00:00Z");
+  expect(formatAgo("2027-05-03T11:59:30Z", "en", now)).toBe("just now");
+  expect(formatAgo("2027-05-03T11:59:30Z", "zh", now)).toBe("刚刚");
+  expect(formatAgo("2027-05-03T11:40:00Z", "en", now)).toBe("20 minutes ago");
+  expect(formatAgo("2027-05-02T11:00:00Z", "zh", now)).toBe("昨天");
 });

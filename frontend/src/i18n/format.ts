@@ -77,7 +77,8 @@ export function formatAgo(iso: string, language: Language, now = Date.now()): st
   const seconds = Math.round((new Date(iso).getTime() - now) / 1000);
   const relative = new Intl.RelativeTimeFormat(tag(language), { numeric: "auto" });
   const size = Math.abs(seconds);
-  if (size < 60) return relative.format(0, "second");
+  // The platform's word is "now", which reads wrong behind "changed".
+  if (size < 60) return language === "zh" ? "刚刚" : "just now";
   if (size < 3600) return relative.format(Math.round(seconds / 60), "minute");
   if (size < 86_400) return relative.format(Math.round(seconds / 3600), "hour");
   if (size < 86_400 * 14) return relative.format(Math.round(seconds / 86_400), "day");
