@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from structlog.contextvars import bind_contextvars
 from tornado.httputil import HTTPServerRequest
 from tornado.iostream import IOStream, StreamClosedError
+from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, _WebSocketParams
 
 from domain.commands import Actor
@@ -225,7 +226,10 @@ class RoomSocket(WebSocketHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """A fault of ours. Tornado's own line would show the request."""
+        """A fault of ours, or a request that is none. Tornado's own line would show the request."""
+        if isinstance(value, HTTPError) and value.status_code < 500:
+            log.info("no handshake", extra=self.ids | {"status": value.status_code})
+            return
         exc_info = None if typ is None or value is None else (typ, value, tb)
         log.error("a socket failed", exc_info=exc_info, extra=self.ids)
 

@@ -6,6 +6,7 @@ Rules R5.1, R6.1, R6.2.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import socket
@@ -426,6 +427,26 @@ async def test_a_connection_that_cannot_be_taken_over_is_closed(
     assert "too many open files" in caplog.text
     assert not node.hub.sessions
     assert (await (await dial()).join()).messages
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "DELETE", "NONSENSE"])
+async def test_another_verb_is_no_fault_of_ours(
+    http_server: Any, http_server_port: Any, caplog: pytest.LogCaptureFixture, verb: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", http_server_port[1])
+    lines = (
+        f"{verb} /api/socket HTTP/1.1",
+        "Host: x",
+        "Content-Length: 0",
+        "Sec-WebSocket-Key: " + 22 * "A" + "==",
+    )
+    writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    assert status == b"405"
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_a_client_that_never_reads_is_cut_and_costs_no_more_than_its_budget(
