@@ -150,6 +150,7 @@ class TripChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, trip_id, place)
             return
         _check_text(body.text, body.retry_of)
+        assistant.check_open()
         if streams:
             assistant.check_streams(actor)
         await self.count_question()
@@ -179,6 +180,7 @@ class ChatHandler(AnswerHandlerBase):
             await self.stream(place.answer, None, place)
             return
         _check_text(body.text, body.retry_of)
+        assistant.check_open()
         if streams:
             assistant.check_streams(actor)
         await self.count_question()

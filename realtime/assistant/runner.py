@@ -174,7 +174,7 @@ class Assistant:
         retry_of: str | None = None,
     ) -> Asked:
         """Ask in front of everybody; the same `op_id` again finds the same answer."""
-        at = self._check_open()
+        at = self.check_open()
         command = AskInTrip(
             trip_id=trip_id,
             actor=actor,
@@ -203,7 +203,7 @@ class Assistant:
         retry_of: str | None = None,
     ) -> Asked:
         """Ask in a conversation; the same `answer_id` again finds the same answer."""
-        at = self._check_open()
+        at = self.check_open()
         command = AskPrivately(
             actor=actor,
             conversation_id=conversation_id,
@@ -221,8 +221,9 @@ class Assistant:
         await self._begin(job, asked)
         return asked
 
-    def _check_open(self) -> str:
-        """The time, unless no question can be taken now."""
+    def check_open(self) -> str:
+        """The time. Raises `Unavailable` or `Throttled` when no question can be taken now; better before
+        it is counted."""
         if self._completions is None:
             raise AssistantOff
         if self.draining:

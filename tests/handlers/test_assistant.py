@@ -235,6 +235,10 @@ async def test_a_drain_ends_the_stream_with_a_last_word(world: World) -> None:
     assert (ended["status"], ended["fault"]["code"]) == ("interrupted", "ai_restart")
     refused = await ann.post("/api/ai/chat", ASK)
     assert (refused.status, refused.code) == (503, "unavailable") and "Retry-After" in refused.headers
+    for _ in range(world.deps.limits.answers_account.count):  # none of these is counted
+        assert (await ann.post("/api/ai/chat", ASK)).status == 503
+    world.assistant.draining = False
+    assert (await ann.post("/api/ai/chat", ASK)).status == 202
 
 
 async def test_conversations(world: World) -> None:
