@@ -107,7 +107,11 @@ class CeleryDoorbell:
 def listen(redis_url: str, work: Work, loop: asyncio.AbstractEventLoop) -> int:
     """Hear rings and do the jobs, one after the other, on `loop`, which runs in another thread. Blocks the
     main thread until SIGTERM or SIGINT, and until the job under way is done. Returns the exit status."""
+    from celery.apps import worker as program
+
     app = make_app(redis_url)
+    # It would write plain lines to stdout when it is told to end; each line of a log is ours.
+    program.safe_say = _say
 
     def heard(job_id: Any) -> None:
         if isinstance(job_id, str):
@@ -125,3 +129,7 @@ def listen(redis_url: str, work: Work, loop: asyncio.AbstractEventLoop) -> int:
     )
     worker.start()
     return int(worker.exitcode or 0)
+
+
+def _say(message: str, _stream: object = None) -> None:
+    log.debug("%s", message.strip())

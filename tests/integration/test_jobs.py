@@ -213,6 +213,8 @@ async def test_a_worker_that_is_told_to_end_finishes_its_job_first(stand: Stand)
     assert await asyncio.to_thread(worker.process.wait, PATIENCE) == 0
     assert (await done(api, job_id))["name"] == f"{worker.pid}.json"
     assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)]
+    for line in worker.log_path.read_text("utf-8").splitlines():
+        assert json.loads(line)["event"]  # Celery's last words, too
 
 
 async def test_redis_is_away_for_a_while_and_the_same_worker_goes_on(stand: Stand) -> None:
