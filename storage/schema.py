@@ -32,7 +32,7 @@ TABLES = (
     storage.tables_jobs.jobs,
 )
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
-MIGRATE = "python server.py migrate"
+MIGRATE = ".venv/bin/python server.py migrate"
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 _LOCK = "tongyou_migrate"
 _LOCK_SECONDS = 60
