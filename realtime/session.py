@@ -129,9 +129,6 @@ class Session:
     def _take(self, frame: str | bytes) -> None:
         if not self.connection.open:
             return
-        if self.trip_id is not None:
-            # Each frame is handled in a copy of the connection's context.
-            bind_contextvars(trip_id=self.trip_id)
         try:
             self._handle(frame)
         except Exception:
@@ -242,7 +239,7 @@ class Session:
         if self.room is not None and (message.room, message.client) != (self.room.id, self.client):
             self.bad_frame("a socket serves one room")
             return
-        bind_contextvars(trip_id=message.room)
+        bind_contextvars(trip_id=message.room)  # for every frame from now on: the context is the connection's
         self.trip_id = message.room
         self.client = message.client
         self.sid = f"{self.actor.user_id or ''}.{message.client}"
