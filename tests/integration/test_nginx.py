@@ -264,10 +264,12 @@ async def test_a_rolling_restart_behind_nginx_is_not_noticed(site: Site) -> None
         async def edit() -> int:
             n = 0
             while not over.is_set():
-                for client in clients:
+                # At a person's pace, and never more than a trip holds (2,000 stops), however quick the machine.
+                for client in clients if n < 1_500 else ():
                     add_stop(client, f"r{n}")
                     n += 1
                 await asyncio.gather(*(client.settle(60) for client in clients))
+                await asyncio.sleep(0.05)
             return n
 
         looking, editing = asyncio.create_task(look()), asyncio.create_task(edit())
