@@ -264,7 +264,7 @@ async def test_a_rolling_restart_behind_nginx_is_not_noticed(site: Site) -> None
         async def edit() -> int:
             n = 0
             while not over.is_set():
-                # At a person's pace, and never more than a trip holds (2,000 stops), however quick the machine.
+                # At a person's pace, and never more than a trip holds (2,000 stops).
                 for client in clients if n < 1_500 else ():
                     add_stop(client, f"r{n}")
                     n += 1
