@@ -41,6 +41,7 @@ export const en = {
     open: "Open {{title}}", demo: "Look around in a sample trip", guestNote: "You are a guest on this device. Create an account to keep these trips.",
   },
   role: { owner: "Owner", editor: "Can edit", viewer: "Can view", spectator: "Visitor" },
+  form: { missing: "Please fill this in.", short_one: "At least {{count}} character.", short_other: "At least {{count}} characters.", email: "This is not an email address." },
   invite: {
     invited: "{{name}} invites you to plan", asRole: "You will be able to {{what}}.", canEdit: "edit everything in it",
     canView: "see everything in it", joinGuest: "Join as a guest", joinAs: "Join as {{name}}", orSignIn: "or sign in first",

@@ -43,6 +43,7 @@ export const zh: Catalogue = {
     open: "打开 {{title}}", demo: "看看示例行程", guestNote: "你在这台设备上是访客。注册账号即可保留这些行程。",
   },
   role: { owner: "所有者", editor: "可编辑", viewer: "可查看", spectator: "游客" },
+  form: { missing: "请填写这一项。", short_one: "至少 {{count}} 个字符。", short_other: "至少 {{count}} 个字符。", email: "这不是有效的邮箱地址。" },
   invite: {
     invited: "{{name}} 邀请你一起安排", asRole: "加入后你可以{{what}}。", canEdit: "编辑其中的一切",
     canView: "查看其中的一切", joinGuest: "以访客身份加入", joinAs: "以 {{name}} 的身份加入", orSignIn: "或先登录",

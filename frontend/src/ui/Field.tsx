@@ -1,5 +1,6 @@
 import { useId } from "react";
 import type { InputHTMLAttributes, ReactNode, SelectHTMLAttributes } from "react";
+import { useProblem } from "./Form";
 
 interface FieldProps {
   label: ReactNode;
@@ -9,8 +10,10 @@ interface FieldProps {
   children: (ids: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ReactNode;
 }
 
-export function Field({ label, hint, error, children }: FieldProps) {
+export function Field({ label, hint, error: said, children }: FieldProps) {
   const id = useId();
+  const problem = useProblem(id);
+  const error = said ?? problem;
   const note = error ?? hint;
   return (
     <div className={`field ${error ? "field-bad" : ""}`}>

@@ -8,6 +8,7 @@ import { Shell } from "../../app/Shell";
 import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
+import { Form } from "../../ui/Form";
 import { Notice } from "../../ui/States";
 
 /** Where to go after signing in: back to what was asked for. */
@@ -50,14 +51,14 @@ export function LoginPage() {
   const [password, setPassword] = useState("");
   return (
     <Shell narrow>
-      <form className="card panel" onSubmit={(e) => send(e, async () => (await api.login(login.trim(), password)).user)}>
+      <Form className="card panel" onSubmit={(e) => send(e, async () => (await api.login(login.trim(), password)).user)}>
         <h1 className="page-title">{t("auth.loginTitle")}</h1>
         {error ? <Notice tone="bad">{error}</Notice> : null}
         <TextField label={t("auth.login")} name="login" autoComplete="username" autoCapitalize="none" required value={login} onChange={(e) => setLogin(e.target.value)} />
         <TextField label={t("auth.password")} name="password" type="password" autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
         <Button type="submit" variant="primary" size="lg" block busy={busy}>{t("auth.submitLogin")}</Button>
         <p className="aside">{t("auth.noAccount")} <Link to="/register" state={{ next }}>{t("auth.createOne")}</Link></p>
-      </form>
+      </Form>
     </Shell>
   );
 }
@@ -90,7 +91,7 @@ export function RegisterPage() {
 
   return (
     <Shell narrow>
-      <form className="card panel" onSubmit={submit}>
+      <Form className="card panel" onSubmit={submit}>
         <div>
           <h1 className="page-title">{t(guest ? "auth.keepTitle" : "auth.registerTitle")}</h1>
           {guest ? <p className="lead">{t("auth.keepLead")}</p> : null}
@@ -102,7 +103,7 @@ export function RegisterPage() {
         <TextField label={t("auth.password")} name="password" type="password" autoComplete="new-password" required minLength={10} hint={t("auth.passwordHint")} value={password} onChange={(e) => setPassword(e.target.value)} />
         <Button type="submit" variant="primary" size="lg" block busy={busy}>{t(guest ? "auth.submitKeep" : "auth.submitRegister")}</Button>
         <p className="aside">{t("auth.hasAccount")} <Link to="/login" state={{ next }}>{t("auth.submitLogin")}</Link></p>
-      </form>
+      </Form>
     </Shell>
   );
 }

@@ -9,6 +9,7 @@ import { useLanguage } from "../../app/useLanguage";
 import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
+import { Form } from "../../ui/Form";
 import { Notice } from "../../ui/States";
 import { openSample } from "./demoLink";
 import { Preview } from "./Preview";
@@ -59,7 +60,7 @@ function TryIt() {
   }
 
   return (
-    <form className="try" onSubmit={(event) => void start(event)}>
+    <Form className="try" onSubmit={(event) => void start(event)}>
       {error ? <Notice tone="bad">{error}</Notice> : null}
       <div className="try-row">
         {user ? null : (
@@ -70,6 +71,6 @@ function TryIt() {
       </div>
       <p className="try-hint">{user ? t("home.continueAs", { name: user.name }) : t("home.tryHint")}</p>
       {user ? null : <p className="try-hint">{t("home.haveAccount")} <Link to="/login">{t("common.signIn")}</Link></p>}
-    </form>
+    </Form>
   );
 }

@@ -11,6 +11,7 @@ import { useLoad } from "../../app/useLoad";
 import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
+import { Form } from "../../ui/Form";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
 
 export function InvitePage() {
@@ -73,7 +74,7 @@ function Accept({ token, title, inviter, role, member, tripId }: AcceptProps) {
 
   return (
     <Shell narrow>
-      <form className="card panel" onSubmit={(event) => void join(event)}>
+      <Form className="card panel" onSubmit={(event) => void join(event)}>
         <div>
           <p className="muted">{t("invite.invited", { name: inviter })}</p>
           <h1 className="page-title">{title}</h1>
@@ -93,7 +94,7 @@ function Accept({ token, title, inviter, role, member, tripId }: AcceptProps) {
             <p className="aside"><Link to="/login" state={{ next: pathname }}>{t("invite.orSignIn")}</Link></p>
           </>
         )}
-      </form>
+      </Form>
     </Shell>
   );
 }

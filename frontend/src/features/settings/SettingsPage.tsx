@@ -12,6 +12,7 @@ import { setLanguage, type Language } from "../../i18n";
 import { clearDevice } from "../../store";
 import { Button } from "../../ui/Button";
 import { Segmented, TextField } from "../../ui/Field";
+import { Form } from "../../ui/Form";
 import { Notice, Skeleton } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { TileForm } from "../map/TileForm";
@@ -65,10 +66,10 @@ function NameForm({ name }: { name: string }) {
   }
   return (
     <Section title={t("settings.you")}>
-      <form className="form" onSubmit={(event) => void save(event)}>
+      <Form className="form" onSubmit={(event) => void save(event)}>
         <TextField label={t("settings.name")} required maxLength={60} value={value} onChange={(e) => setValue(e.target.value)} autoComplete="nickname" />
         <div><Button type="submit" busy={busy} disabled={!value.trim() || value.trim() === name}>{t("common.save")}</Button></div>
-      </form>
+      </Form>
     </Section>
   );
 }
@@ -111,12 +112,12 @@ function PasswordForm() {
   }
   return (
     <Section title={t("settings.password")}>
-      <form className="form" onSubmit={(event) => void save(event)}>
+      <Form className="form" onSubmit={(event) => void save(event)}>
         {error ? <Notice tone="bad">{error}</Notice> : null}
         <TextField label={t("settings.current")} type="password" autoComplete="current-password" required value={current} onChange={(e) => setCurrent(e.target.value)} />
         <TextField label={t("settings.newPassword")} type="password" autoComplete="new-password" required minLength={10} hint={t("auth.passwordHint")} value={next} onChange={(e) => setNext(e.target.value)} />
         <div><Button type="submit" busy={busy}>{t("settings.changePassword")}</Button></div>
-      </form>
+      </Form>
     </Section>
   );
 }

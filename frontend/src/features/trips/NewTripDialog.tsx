@@ -8,6 +8,7 @@ import { useLanguage } from "../../app/useLanguage";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { SelectField, TextField } from "../../ui/Field";
+import { Form } from "../../ui/Form";
 import { Notice } from "../../ui/States";
 import { CURRENCIES, ownTimeZone, timeZones } from "./zones";
 
@@ -41,7 +42,7 @@ export function NewTripDialog({ onClose }: { onClose: () => void }) {
 
   return (
     <Dialog open onClose={onClose} title={t("trips.formTitle")}>
-      <form className="form" onSubmit={(event) => void create(event)}>
+      <Form className="form" onSubmit={(event) => void create(event)}>
         {error ? <Notice tone="bad">{error}</Notice> : null}
         <TextField label={t("trips.fieldTitle")} placeholder={t("trips.titlePlaceholder")} required maxLength={200} autoFocus value={title} onChange={(e) => setTitle(e.target.value)} />
         <div className="form-row">
@@ -57,7 +58,7 @@ export function NewTripDialog({ onClose }: { onClose: () => void }) {
           </SelectField>
         </div>
         <Button type="submit" variant="primary" size="lg" block busy={busy}>{t("trips.createAction")}</Button>
-      </form>
+      </Form>
     </Dialog>
   );
 }
