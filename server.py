@@ -38,6 +38,7 @@ from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.sessions import SessionCache
 from operations import Domain, Installation, commands
+from realtime.admission import HubLimits
 from realtime.assistant.answering import Budgets
 from realtime.assistant.completions import Timeouts
 from realtime.assistant.openai_client import OpenAICompletions
@@ -48,7 +49,7 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from realtime.broker_redis_cluster import RedisClusterBroker
-from realtime.hub import Hub, HubLimits
+from realtime.hub import Hub
 from realtime.jobs.doorbell import Doorbell
 from realtime.jobs.doorbell_celery import CeleryDoorbell, listen
 from realtime.jobs.doorbell_local import LocalDoorbell

@@ -140,6 +140,9 @@ class Numbers(Collector):
     def _connections(self) -> Iterator[Metric]:
         stats, now = self._of.hub.stats, census(self._of.hub.sessions)
         yield _gauge("tongyou_connections", "Open WebSockets", len(self._of.hub.sessions))
+        yield _gauge(
+            "tongyou_connections_arriving", "WebSockets whose handshake is under way", self._of.hub.arriving
+        )
         yield _counter("tongyou_connections_opened_total", "WebSockets let in", stats.opened)
         yield _gauge("tongyou_connections_limit", "WebSockets at most", self._of.hub.limits.connections)
         closed = CODES | {str(code): count for code, count in stats.closed.items()}

@@ -30,6 +30,7 @@ from handlers.deps import Deps
 from handlers.proxies import is_trusted, request_id, throttle_address
 from handlers.room_wire import RoomWire
 from handlers.sessions import COOKIE
+from realtime.admission import Arrival
 from realtime.connection import Connection
 from realtime.hub import Hub
 from realtime.protocol import MAX_FRAME_BYTES, Error
@@ -110,10 +111,11 @@ async def taken_from(stream: IOStream) -> tuple[socket.socket, bytes]:
 class _Visit:
     """One connection as the hub and the log see it, from the handshake to its end."""
 
-    __slots__ = ("_actor", "_address", "_began", "_hub", "_ids")
+    __slots__ = ("_actor", "_address", "_arrival", "_began", "_hub", "_ids")
 
-    def __init__(self, hub: Hub, actor: Actor, address: str, ids: dict[str, str]) -> None:
+    def __init__(self, hub: Hub, arrival: Arrival, actor: Actor, address: str, ids: dict[str, str]) -> None:
         self._hub = hub
+        self._arrival = arrival
         self._actor = actor
         self._address = address
         self._ids = ids
@@ -121,10 +123,12 @@ class _Visit:
 
     def begin(self, wire: RoomWire) -> Session | None:
         """The session of an admitted connection; None, and it is closed, when there are too many."""
-        refused = self._hub.admit(self._actor.user_id, self._address)
-        if refused is None:
+        session = self._hub.session(wire, self._actor, self._address, self._arrival)
+        if session is not None:
             log.info("socket opened")
-            return self._hub.session(wire, self._actor, self._address)
+            return session
+        refused = self._arrival.refused
+        assert refused is not None
         log.info("socket refused", extra={"code": refused.code})
         error = Error("connections", "this process takes no more connections of yours now")
         Connection(wire).close(refused, self._hub.retry_after_ms(), error)
@@ -132,6 +136,7 @@ class _Visit:
 
     def end(self, session: Session | None, close_code: int | None) -> None:
         """The connection is gone; `close_code` is the peer's, if it sent one."""
+        self._hub.gone(self._arrival)
         if session is None:
             return
         connection = session.connection
@@ -157,6 +162,8 @@ class RoomSocket(WebSocketHandler):
         self.deps = deps
         self.hub = deps.hub
         self.actor = Actor(None)
+        self.taken_over = False
+        """The connection lives on, and says itself when it is gone."""
 
     async def prepare(self) -> None:
         # This context is the connection's for as long as it lives: frames are read in it.
@@ -170,18 +177,44 @@ class RoomSocket(WebSocketHandler):
             self.set_status(400)
             self.finish("Sec-WebSocket-Key must be 16 bytes in base64")
             return
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """The handshake, which counts from here on: until its connection is gone, or it has failed."""
+        self.arrival = self.hub.arrive()
         try:
-            # Not from the cache: a sign-in that ended elsewhere must not outlive its sockets.
-            signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE), fresh=True)
-        except DomainError as error:
-            self.set_status(503)
-            self.set_header("Retry-After", "1")
-            self.finish(error.message)
-        else:
+            if await self._may_come():
+                await super().get(*args, **kwargs)
+        finally:
+            if not self.taken_over:
+                self.hub.gone(self.arrival)
+
+    async def _may_come(self) -> bool:
+        """Who it is, and whether there is a place. False: it was answered."""
+        if self.arrival.refused is None:
+            try:
+                # Not from the cache: a sign-in that ended elsewhere must not outlive its sockets.
+                signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE), fresh=True)
+            except DomainError as error:
+                self._come_later(error.message)
+                return False
             if signed_in is not None:
                 self.actor = signed_in.actor
                 self.ids["user_id"] = self.actor.user_id or ""
                 bind_contextvars(user_id=self.actor.user_id)
+            self.hub.claim(self.arrival, self.actor.user_id, self.address)
+        if not self.arrival.heard:
+            self._come_later("too many connections are being sent away already")
+        return self.arrival.heard
+
+    def _come_later(self, why: str) -> None:
+        self.set_status(503)
+        self.set_header("Retry-After", "1")
+        self.finish(why)
+
+    @property
+    def address(self) -> str:
+        """What limits by address count by."""
+        return throttle_address(self.request, self.deps.trusted_proxies)
 
     def check_origin(self, origin: str) -> bool:
         return origin_allowed(self.request, self.deps)
@@ -206,8 +239,7 @@ class RoomSocket(WebSocketHandler):
 
     async def take_over(self, stream: IOStream) -> None:
         """The handshake is done: the connection goes on without this handler."""
-        address = throttle_address(self.request, self.deps.trusted_proxies)
-        visit = _Visit(self.hub, self.actor, address, self.ids)
+        visit = _Visit(self.hub, self.arrival, self.actor, self.address, self.ids)
         try:
             taken, early = await taken_from(stream)
         except StreamClosedError:
@@ -218,6 +250,7 @@ class RoomSocket(WebSocketHandler):
         except BaseException:
             taken.close()
             raise
+        self.taken_over = True
         self.ws_connection = None  # a cycle, and nobody comes back to it
 
     def log_exception(

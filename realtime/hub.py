@@ -1,8 +1,8 @@
 """Rooms and their local sessions in this process: opening, catching up, live authority, drain.
 
-Owns the rooms, the limits on connections, and the background checks that make a lost message only
-late: heads of open rooms against the database, sessions against their sign-ins, presence against
-its store. Called by the socket handler (`admit`, `session`), `realtime.publisher` (`deliver`),
+Owns the rooms, and the background checks that make a lost message only late: heads of open rooms
+against the database, sessions against their sign-ins, presence against its store. Called by the
+socket handler (`arrive`, `claim`, `settle`, `session`), `realtime.publisher` (`deliver`),
 handlers (`revoke`), the assistant (`hold`, `watched`, `on_watch`, `channels`) and the composition
 root (`start`, `drain`, `aclose`).
 """
@@ -25,9 +25,9 @@ from domain.commands import Actor
 from domain.errors import DomainError
 from domain.ports import Run
 from realtime import close_codes
+from realtime.admission import Admission, Arrival, HubLimits
 from realtime.broker import Broker
 from realtime.channels import Channels
-from realtime.close_codes import CloseCode
 from realtime.connection import Connection, Transport
 from realtime.drain import drain
 from realtime.envelope import CONTROL_CHANNEL, FORMAT, Envelope, Revoke, room_channel, seal, unseal
@@ -55,17 +55,6 @@ class Times:
     sign_ins: float = 15.0
     linger: float = 15.0
     presence: PresenceTimes = field(default_factory=PresenceTimes)
-
-
-@dataclass(frozen=True)
-class HubLimits:
-    """Connections in this process: in all, for one user, for one address without a sign-in."""
-
-    connections: int = 10_000
-    of_user: int = 20
-    of_address: int = 200
-    frames_per_second: float = 50.0
-    """Of one connection, in the long run; bursts of twice as many."""
 
 
 StillSignedIn = Callable[[set[str]], Awaitable[set[str]]]
@@ -106,7 +95,7 @@ class Hub:
         self._still_signed_in = still_signed_in
         self._tasks = Tasks()
         self._rooms: dict[str, Room] = {}
-        self._counts: dict[str, int] = {}
+        self._admission = Admission(self.limits, self.stats.refused)
         self._heads = Heads(run, self._rooms, broker, self._tasks, self.times)
         self.channels = Channels(self.node, broker)
         self.on_watch: Callable[[str, str], None] | None = None
@@ -159,30 +148,36 @@ class Hub:
 
     # --- connections ------------------------------------------------------------------------
 
-    def admit(self, user_id: str | None, address: str) -> CloseCode | None:
-        """Whether one more connection of this person may come; the reason if not."""
-        refused = self._refusal(user_id, address)
-        if refused is not None:
-            self.stats.refused[refused.code] += 1
-        return refused
+    @property
+    def arriving(self) -> int:
+        """Connections whose handshake is under way."""
+        return self._admission.arriving
 
-    def _refusal(self, user_id: str | None, address: str) -> CloseCode | None:
-        if self.draining:
-            return close_codes.RESTART
-        if len(self.sessions) >= self.limits.connections:
-            return close_codes.BUSY
-        limit = self.limits.of_address if user_id is None else self.limits.of_user
-        return close_codes.TOO_MANY if self._counts.get(_key(user_id, address), 0) >= limit else None
+    def arrive(self) -> Arrival:
+        """A handshake begins: it counts from now on, until it is a session or `gone`."""
+        return self._admission.arrive(self.draining)
 
-    def session(self, transport: Transport, actor: Actor, address: str) -> Session:
-        """A session for an admitted connection; ends with `Session.left`."""
+    def claim(self, arrival: Arrival, user_id: str | None, address: str) -> None:
+        """Who it is that comes; see `Arrival.refused`."""
+        self._admission.claim(arrival, user_id, address)
+
+    def gone(self, arrival: Arrival) -> None:
+        """The connection has ended, or its handshake came to nothing. Again is fine, also of a session."""
+        self._admission.end(arrival)
+
+    def session(self, transport: Transport, actor: Actor, address: str, arrival: Arrival) -> Session | None:
+        """The session of a connection whose handshake is done, ended by `Session.left`; None: it must be
+        closed with `Arrival.refused`."""
+        if self.draining and arrival.refused is None:
+            self._admission.refuse(arrival, close_codes.RESTART)
+        if arrival.refused is not None:
+            return None
         session = Session(self, Connection(transport), actor)
         session.address = address
+        session.place = self._admission.become_session(arrival)
         self.sessions.add(session)
         self.stats.opened += 1
         self.emptied.clear()
-        key = _key(actor.user_id, address)
-        self._counts[key] = self._counts.get(key, 0) + 1
         return session
 
     def forget(self, session: Session) -> None:
@@ -195,10 +190,7 @@ class Hub:
         closed = session.connection.closed
         self.stats.closed[0 if closed is None else closed.code] += 1
         self.stats.cut += session.connection.cut
-        key = _key(session.actor.user_id, session.address)
-        self._counts[key] -= 1
-        if not self._counts[key]:
-            del self._counts[key]
+        self._admission.give_back(session.place)
 
     def retry_after_ms(self) -> int:
         """When somebody who is sent away by a restart should come back."""
@@ -384,7 +376,3 @@ class _Events(msgspec.Struct):
 
 
 _events = msgspec.json.Decoder(_Events)
-
-
-def _key(user_id: str | None, address: str) -> str:
-    return f"user {user_id}" if user_id is not None else f"address {address}"

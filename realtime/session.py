@@ -75,6 +75,8 @@ class Session:
         self.sid = ""
         self.client = ""
         self.address = ""
+        self.place = ""
+        """What it counts as, for `realtime.admission`."""
         self.missed: set[str] = set()
         """Sessions whose presence changed while this client read too slowly to be told."""
         self._hub = hub

@@ -26,12 +26,13 @@ from handlers import room_socket
 from handlers.deps import Deps
 from handlers.room_wire import RoomWire
 from handlers.sessions import COOKIE
+from realtime import admission
+from realtime.admission import HubLimits
 from realtime.connection import HARD_LIMIT
-from realtime.hub import HubLimits
 from realtime.protocol import MAX_FRAME_BYTES
 from realtime.session import IN_FLIGHT
 from tests.handlers.raw_socket import BINARY, CLOSE, PING, PONG, RawSocket, frame
-from tests.realtime.world import QUIET, RENAME, ROOM, Node, World, until
+from tests.realtime.world import QUIET, RENAME, ROOM, Node, World, refusal, until
 
 
 class FakeSessions:
@@ -379,7 +380,7 @@ async def test_a_connection_that_vanishes_leaves_nothing_behind(dial: Dial, node
     ann = await (await dial()).join()
     ann.writer.transport.abort()
     await until(lambda: not node.hub.sessions)
-    assert node.hub.admit("ann", "127.0.0.1") is None
+    assert refusal(node.hub, "ann", "127.0.0.1") is None
 
 
 async def test_a_client_that_leaves_while_the_handshake_waits_leaves_nothing_behind(
@@ -412,7 +413,32 @@ async def test_a_client_that_leaves_while_the_handshake_waits_leaves_nothing_beh
         await left.wait()
         answered.set()
         await opened.wait()
-    assert not node.hub.sessions and node.hub.admit("ann", "127.0.0.1") is None
+    assert not node.hub.sessions and refusal(node.hub, "ann", "127.0.0.1") is None
+
+
+async def test_handshakes_under_way_count(
+    dial: Dial, node: Node, sessions: FakeSessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eight that wait for the database are as many as the process takes."""
+    resolve, answered = sessions.resolve, asyncio.Event()
+
+    async def slow(*arguments: Any, **how: Any) -> Any:
+        await answered.wait()
+        return await resolve(*arguments, **how)
+
+    monkeypatch.setattr(sessions, "resolve", slow)
+    monkeypatch.setattr(admission, "MAX_TURNED_AWAY", 1)
+    waiting = [asyncio.create_task(dial(f"user{n}")) for n in range(8)]
+    await until(lambda: node.hub.arriving == 8)
+    told = await dial("late")
+    assert told.status == 101
+    assert (await dial("later")).status == 503, "one is being told already"
+    assert await told.end() == 4003
+    waiting.pop().cancel()
+    answered.set()
+    assert {each.status for each in await asyncio.gather(*waiting)} == {101}
+    await until(lambda: node.hub.arriving == 0 and len(node.hub.sessions) == 7)
+    assert (await (await dial("ann")).join()).messages
 
 
 async def test_a_connection_that_cannot_be_taken_over_is_closed(
@@ -425,7 +451,7 @@ async def test_a_connection_that_cannot_be_taken_over_is_closed(
         patch.setattr(socket.socket, "dup", full)
         assert await (await dial()).end() is None
     assert "too many open files" in caplog.text
-    assert not node.hub.sessions
+    assert not node.hub.sessions and node.hub.arriving == 0
     assert (await (await dial()).join()).messages
 
 

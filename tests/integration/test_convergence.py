@@ -28,8 +28,9 @@ from domain.operations import CreateTrip, JoinTrip
 from domain.ports import UnitOfWork
 from domain.services.rooms import join_trip, read_events
 from domain.services.trips import start_trip
+from realtime.admission import HubLimits
 from realtime.broker_memory import MemoryBroker, MemoryBus
-from realtime.hub import Hub, HubLimits, Times
+from realtime.hub import Hub, Times
 from realtime.presence import PresenceTimes
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
@@ -37,7 +38,7 @@ from storage.runner import Runner
 from storage.unit_of_work_memory import MemoryStore, MemoryUnits
 from tests.integration.random_edits import random_edit
 from tests.integration.replica import Replica, live
-from tests.realtime.world import FakeTransport, split_frames
+from tests.realtime.world import FakeTransport, admitted, split_frames
 
 SEEDS = [int(seed) for seed in os.environ.get("CONVERGENCE_SEEDS", "").split(",") if seed] or list(range(12))
 TRIP, AT = "t1", "2026-05-01T08:00:00.000Z"
@@ -112,7 +113,7 @@ class Tab(Replica):
     async def _connection(self, hub: Hub) -> None:
         transport = InOrder(self)
         self._frames = asyncio.Queue()
-        session = hub.session(transport, Actor(self.user, self.user.title()), "127.0.0.1")
+        session = admitted(hub, transport, Actor(self.user, self.user.title()))
         transport.on_end = self.drop
         self.connected = True
         self._frames.put_nowait(json.dumps(self.join_message()))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from domain.errors import Unavailable
 from domain.services.rooms import apply_operation, read_heads
-from realtime.hub import HubLimits
-from tests.realtime.world import QUIET, RENAME, ROOM, Client, Node, World, turns, until
+from realtime import admission
+from realtime.admission import HubLimits
+from tests.realtime.world import QUIET, RENAME, ROOM, Client, Node, World, refusal, turns, until
 
 
 async def two(world: World) -> tuple[Node, Node]:
@@ -194,19 +197,58 @@ async def test_limits_of_user_address_and_process(world: World) -> None:
     node = await world.node(limits=HubLimits(connections=5, of_user=2, of_address=1))
     hub = node.hub
     tabs = [node.client("bob"), node.client("bob")]
-    refused = hub.admit("bob", "10.0.0.1")
+    refused = refusal(hub, "bob", "10.0.0.1")
     assert refused is not None and refused.code == 4429
-    assert hub.admit(None, "127.0.0.1") is None
+    assert refusal(hub, None, "127.0.0.1") is None
     node.client(None)
-    anonymous = hub.admit(None, "127.0.0.1")
+    anonymous = refusal(hub, None, "127.0.0.1")
     assert anonymous is not None and anonymous.code == 4429
     tabs[0].session.left()
     tabs[0].session.left()
-    assert hub.admit("bob", "10.0.0.1") is None, "leaving twice counts once"
+    assert refusal(hub, "bob", "10.0.0.1") is None, "leaving twice counts once"
     for n in range(3):
         node.client(f"user{n}")
-    full = hub.admit("dora", "10.0.0.1")
+    full = refusal(hub, "dora", "10.0.0.1")
     assert full is not None and full.code == 4003
+
+
+async def test_a_handshake_under_way_counts_until_it_is_over(world: World) -> None:
+    node = await world.node(limits=HubLimits(connections=4, of_user=2, of_address=1))
+    hub = node.hub
+    bobs = [hub.arrive() for _ in range(3)]
+    assert hub.arriving == 3 and all(each.refused is None for each in bobs), "nobody knows yet who they are"
+    for each in bobs:
+        hub.claim(each, "bob", "10.0.0.1")
+    assert [each.refused and each.refused.code for each in bobs] == [None, None, 4429]
+    others = [hub.arrive() for _ in range(3)]
+    assert [each.refused and each.refused.code for each in others] == [None, None, 4003]
+    assert hub.arriving == 4
+    hub.gone(bobs[0])
+    hub.gone(bobs[0])
+    assert refusal(hub, "bob") is None and hub.arriving == 3
+    for each in (*bobs, *others):
+        hub.gone(each)
+    assert hub.arriving == 0
+    full = [node.client(name) for name in ("bob", "bob", "ann", "ann")]
+    assert refusal(hub, "carl") is not None
+    full[0].session.left()
+    assert refusal(hub, "bob") is None, "what became a session is given back once"
+
+
+async def test_who_is_sent_away_is_told_why_only_by_the_hundred(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "MAX_TURNED_AWAY", 2)
+    hub = (await world.node(limits=HubLimits(connections=1))).hub
+    inside = hub.arrive()
+    away = [hub.arrive() for _ in range(4)]
+    assert inside.refused is None and {each.refused and each.refused.code for each in away} == {4003}
+    assert [each.heard for each in away] == [True, True, False, False]
+    for each in away:
+        hub.gone(each)
+    hub.gone(inside)
+    assert hub.arrive().refused is None and hub.arrive().heard
+    assert hub.stats.refused == {4003: 5}
 
 
 async def test_an_empty_room_is_closed_after_a_while_and_opens_again(world: World) -> None:
@@ -336,16 +378,17 @@ async def test_a_held_room_without_sessions_is_compared_with_the_database(world:
 async def test_drain_finishes_what_is_under_way_and_says_when_to_come_back(world: World) -> None:
     node = await world.node()
     clients = [await node.client(f"user{n}").join() for n in range(120)]
+    late = node.client("late")
     gate = node.gates[apply_operation] = asyncio.Event()
     await clients[0].submit(RENAME, "op-under-way")
     await turns()
     draining = asyncio.get_running_loop().create_task(node.hub.drain(5))
     await turns()
     await clients[1].submit(RENAME, "op-too-late")
-    late = await node.client("late").join()
+    await late.join()
     assert clients[1].of("rejected")[0]["retryable"] is True
     assert late.code == 1012 and clients[0].code is None
-    refused = node.hub.admit("new", "10.0.0.1")
+    refused = refusal(node.hub, "new", "10.0.0.1")
     assert refused is not None and refused.code == 1012
     gate.set()
     await draining

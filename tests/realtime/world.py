@@ -30,8 +30,11 @@ from domain.operations import DeleteTrip, RemoveMember, SetMemberRole, SetTripVi
 from domain.services.rooms import apply_operation, open_room, read_events, read_heads
 from domain.services.talk import mark_read
 from domain.talk import Marked, MarkRead
+from realtime.admission import HubLimits
 from realtime.broker_memory import MemoryBroker, MemoryBus
-from realtime.hub import Hub, HubLimits, Times
+from realtime.close_codes import CloseCode
+from realtime.connection import Transport
+from realtime.hub import Hub, Times
 from realtime.presence import PresenceStore, PresenceTimes
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
@@ -348,6 +351,23 @@ def _changes(trip: Trip, op: Any) -> list[Change]:
     return [Change("trip", ROOM, {"title": "x"})]
 
 
+def admitted(hub: Hub, transport: Transport, actor: Actor) -> Session:
+    """The session of a connection for which there is a place."""
+    arrival = hub.arrive()
+    hub.claim(arrival, actor.user_id, "127.0.0.1")
+    session = hub.session(transport, actor, "127.0.0.1", arrival)
+    assert session is not None, arrival.refused
+    return session
+
+
+def refusal(hub: Hub, user_id: str | None, address: str = "127.0.0.1") -> CloseCode | None:
+    """Why one more connection of this person could not come now."""
+    arrival = hub.arrive()
+    hub.claim(arrival, user_id, address)
+    hub.gone(arrival)
+    return arrival.refused
+
+
 class Client:
     """One tab: its session in a node, and what it received."""
 
@@ -357,7 +377,7 @@ class Client:
         self.transport = FakeTransport()
         auth_id = None if user_id is None else f"auth-{user_id}"
         actor = Actor(user_id, (user_id or "").title(), auth_id=auth_id)
-        self.session: Session = node.hub.session(self.transport, actor, "127.0.0.1")
+        self.session: Session = admitted(node.hub, self.transport, actor)
         self.transport.on_end = self.session.left
         node.world.clients.append(self)
 
