@@ -149,7 +149,7 @@ class Server:
         )
         self._http = GracefulServer(BodyLimit(make_application(deps)), xheaders=False)
         if settings.metrics_port:
-            operators = HTTPServer(metrics.make_operators_application(deps, registry))
+            operators = HTTPServer(BodyLimit(metrics.make_operators_application(deps, registry)))
             port = settings.metrics_port + settings.tongyou_process
             operators.add_sockets(listening.bind(settings.metrics_host, port))
             stack.callback(operators.stop)

@@ -20,6 +20,7 @@ from tornado.web import HTTPError, RequestHandler
 from domain.accounts import SESSION_DAYS, SignedIn
 from domain.commands import Actor
 from domain.errors import DomainError, Forbidden, Invalid, Unauthenticated
+from handlers.body_limit import is_too_big, refusal
 from handlers.deps import Deps
 from handlers.errors import DEFAULT_RETRY_AFTER, ErrorEnvelope, envelope_for, envelope_of, status_of
 from handlers.proxies import is_secure, request_id, throttle_address
@@ -101,12 +102,18 @@ class BaseHandler(RequestHandler):
         """Runs before any verb, in the context of this request alone: its ids go into each log line."""
         ids = {name: value for name, value in self.path_kwargs.items() if name in LOGGED}
         bind_contextvars(request_id=self.request_id, **ids)
+        self._check_size()
         return None
+
+    def _check_size(self) -> None:
+        if is_too_big(self.request):
+            raise refusal()
 
     def check_xsrf_cookie(self) -> None:
         """Runs before any unsafe method: no foreign site, and the token in the header."""
         if self.request.method not in self._verbs():
             return  # 405 comes next
+        self._check_size()
         if self.request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Forbidden("requests from another site are refused", code="cross_site")
         try:
@@ -171,7 +178,7 @@ class ApiHandler(BaseHandler):
     async def prepare(self) -> None:
         super().prepare()
         if len(self.request.body) > MAX_BODY:
-            raise HTTPError(413, reason=f"a body has at most {MAX_BODY // 1024} KiB")
+            raise refusal(MAX_BODY)
         self.signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE))
         if self.signed_in is not None and self.signed_in.stale:
             await self.deps.sessions.refresh(self.signed_in)

@@ -1,33 +1,52 @@
-"""Bodies that are too big for any route: thrown away as they come, and answered like every other error.
+"""Bodies that are too big for any route: thrown away as they come, and answered like every other request.
 
 Owns the bound on what one request may hold in memory. Tornado alone would end such a connection with a
-bare 400. Stands in front of the application; `handlers.base.MAX_BODY` is the smaller bound of JSON routes.
-Made by the composition root and the tests.
+bare 400. Stands in front of the application, which gets the request with what came of its body until
+then, and asks `is_too_big`: so its answer, its log line and its numbers are those of its route.
+`handlers.base.MAX_BODY` is the smaller bound of JSON routes. Made by the composition root and the tests.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from asyncio import Future
 from collections.abc import Awaitable
+from weakref import WeakSet
 
-import msgspec
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
+    HTTPServerRequest,
     RequestStartLine,
     ResponseStartLine,
 )
-
-from handlers.errors import envelope_for
+from tornado.web import HTTPError
 
 LIMIT = 1024 * 1024
 """Bytes of a body that are kept."""
 DISCARDED = 16 * LIMIT
-"""So much is read before the answer, because a client that still sends does not listen. Of what says that
-it is longer nothing is read."""
+"""So much is read before the answer, because a client that still sends does not listen. Whoever says that
+it is longer is answered at once."""
+LINGER_SECONDS = 2.0
+"""A client that is answered while it sends is read for so long: hanging up at once would be a reset, on
+which it may lose the answer."""
+_ENDLESS = 2**62
+_too_big: WeakSet[HTTPConnection] = WeakSet()
+"""Each is of one request."""
+
+
+def is_too_big(request: HTTPServerRequest) -> bool:
+    """Its body is longer than `LIMIT`, and not whole: the answer must be `refusal`."""
+    return request.connection in _too_big
+
+
+def refusal(limit: int = LIMIT) -> HTTPError:
+    """What is answered to a body that is too big."""
+    return HTTPError(413, reason=f"a body has at most {limit // 1024} KiB")
 
 
 class BodyLimit(HTTPServerConnectionDelegate):
@@ -45,7 +64,7 @@ class BodyLimit(HTTPServerConnectionDelegate):
 
 
 class _Bounded(HTTPMessageDelegate):
-    """One request. Once it is too big, the application hears no more of it."""
+    """One request. Once it is too big, the application gets no more of its body."""
 
     def __init__(
         self, inner: HTTPMessageDelegate, connection: HTTPConnection, limit: int, discarded: int
@@ -56,7 +75,8 @@ class _Bounded(HTTPMessageDelegate):
         self._limit = limit
         self._discarded = discarded
         self._size = 0
-        self._answered = False
+        self._given = False
+        """The application has the request."""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -64,45 +84,43 @@ class _Bounded(HTTPMessageDelegate):
         announced = 0
         with contextlib.suppress(ValueError):  # what is no number, Tornado refuses
             announced = int(headers.get("Content-Length", "0"))
-        self._connection.set_max_body_size(max(announced, self._discarded))
-        if announced > self._discarded:
-            self._refuse()
+        self._connection.set_max_body_size(max(announced, _ENDLESS))
+        begun = self._inner.headers_received(start_line, headers)
         if announced > self._limit:
-            self._size = announced
-            return None
-        return self._inner.headers_received(start_line, headers)
+            _too_big.add(self._connection)
+        if announced > self._discarded:
+            self._give_early()
+        return begun
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if self._size > self._limit:
-            return None
         self._size += len(chunk)
         if self._size > self._limit:
-            self._inner.on_connection_close()  # lets go of what it has
-            return None
-        return self._inner.data_received(chunk)
+            _too_big.add(self._connection)
+        if self._connection not in _too_big:
+            return self._inner.data_received(chunk)
+        if self._size > self._discarded:
+            self._give_early()
+        return None
 
     def finish(self) -> None:
-        if self._size > self._limit:
-            self._refuse()
-        else:
+        if not self._given:
+            self._given = True
             self._inner.finish()
 
     def on_connection_close(self) -> None:
-        if self._size <= self._limit:
-            self._inner.on_connection_close()
+        self._inner.on_connection_close()
 
-    def _refuse(self) -> None:
-        if self._answered:
+    def _give_early(self) -> None:
+        """Let it be answered while the client still sends, and say that nothing can follow."""
+        if self._given:
             return
-        self._answered = True
-        body = msgspec.json.encode(envelope_for(413, f"a body has at most {self._limit // 1024} KiB"))
-        headers = HTTPHeaders(
-            {
-                "Content-Type": "application/json; charset=utf-8",
-                "Content-Length": str(len(body)),
-                "Cache-Control": "no-store",
-                "X-Content-Type-Options": "nosniff",
-            }
-        )
-        self._connection.write_headers(ResponseStartLine("", 413, "Request Entity Too Large"), headers, body)
-        self._connection.finish()
+        connection = self._connection
+        hang_up = connection._finish_request
+
+        def linger(future: Future[None] | None) -> None:
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, hang_up, future)
+
+        # Tornado, which is pinned, would hang up with its answer. Until then it reads, and keeps nothing.
+        connection._disconnect_on_finish = True
+        connection._finish_request = linger  # type: ignore[method-assign]
+        self.finish()

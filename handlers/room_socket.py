@@ -26,6 +26,7 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProt
 
 from domain.commands import Actor
 from domain.errors import DomainError
+from handlers.body_limit import is_too_big, refusal
 from handlers.deps import Deps
 from handlers.proxies import is_trusted, request_id, throttle_address
 from handlers.room_wire import RoomWire
@@ -168,6 +169,8 @@ class RoomSocket(WebSocketHandler):
     async def prepare(self) -> None:
         # This context is the connection's for as long as it lives: frames are read in it.
         bind_contextvars(**self.ids)
+        if is_too_big(self.request):
+            raise refusal()
         if not self.check_origin(""):
             log.info("socket from origin %r refused", self.request.headers.get("Origin"))
             self.set_status(403)
