@@ -25,7 +25,6 @@ from dotenv import dotenv_values
 from sqlalchemy import Engine
 from tornado.httpserver import HTTPServer
 
-from domain.accounts import Limits
 from domain.answers import AskLimits
 from domain.events import Committed
 from handlers import listening, logs, make_application, metrics
@@ -36,6 +35,7 @@ from handlers.deps import Check, Deps, Features, utc_now
 from handlers.http_server import GracefulServer
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
+from handlers.rates import Rates
 from handlers.sessions import SessionCache
 from operations import Domain, Installation, commands
 from realtime.admission import HubLimits
@@ -182,7 +182,8 @@ class Server:
             ring=self._doorbell.ring,
             dist=DIST,
             sample=load_sample(),
-            limits=Limits().times(settings.throttle_factor),
+            limits=settings.limits,
+            rates=Rates(run, settings.limits, utc_now),
             features=Features(
                 assistant=bool(self._assistant.model),
                 assistant_model=self._assistant.model,

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import make_url
 
+from domain.accounts import Limit, Limits
 from handlers import logs
 
 ROOT = Path(__file__).resolve().parent
@@ -60,6 +61,8 @@ class Settings:
     ai_streams_per_user: int = 2
     ai_streams_per_trip: int = 2
     drain_seconds: int = 20
+    reads_per_minute: int = 1200
+    writes_per_minute: int = 300
     throttle_factor: int = 1
     log_level: str = "INFO"
     log_format: str = "auto"
@@ -101,6 +104,19 @@ class Settings:
         return frozenset(each for text in self.allowed_origins.lower().split(",") if (each := text.strip()))
 
     @property
+    def limits(self) -> Limits:
+        """Of sign-ins and requests. Behind one address there may be a school: it has ten times as many
+        requests as a person."""
+        reads, writes = self.reads_per_minute, self.writes_per_minute
+        limits = Limits(
+            reads_user=Limit(reads, 60),
+            reads_address=Limit(10 * reads, 60),
+            writes_user=Limit(writes, 60),
+            writes_address=Limit(10 * writes, 60),
+        )
+        return limits.times(self.throttle_factor)
+
+    @property
     def secrets(self) -> list[str]:
         """What must not be seen in a log, whatever library speaks."""
         database = make_url(self.database_url).password if self.database_url else None
@@ -121,6 +137,7 @@ class Settings:
         }
         limits |= {"max_connections": (1, 1_000_000), "max_connections_per_user": (1, 1_000_000)}
         limits |= {"frames_per_second": (1, 1_000_000), "throttle_factor": (1, 1_000_000)}
+        limits |= {"reads_per_minute": (10, 1_000_000), "writes_per_minute": (10, 1_000_000)}
         limits |= {f"ai_{name}_seconds": (1, 3_600) for name in ("first_token", "silence", "total")}
         limits |= {f"ai_{name}": (256, 10_000_000) for name in ("max_tokens", "context_tokens")}
         limits |= {f"ai_streams{name}": (1, 100_000) for name in ("", "_per_user", "_per_trip")}

@@ -68,7 +68,8 @@ class AuthSession(msgspec.Struct, frozen=True):
 
 
 class Limit(msgspec.Struct, frozen=True):
-    """At most `count` in each fixed window of `seconds`."""
+    """At most `count` in each fixed window of `seconds`; or, of requests, a bucket of `count` tokens that
+    fills in `seconds`."""
 
     count: int
     seconds: int
@@ -87,6 +88,11 @@ class Limits(msgspec.Struct, frozen=True):
     answers_account: Limit = Limit(60, 60 * 60)
     answers_address: Limit = Limit(300, 60 * 60)
     exports_account: Limit = Limit(60, 60 * 60)
+    # Requests of any kind, over all processes; see `handlers.rates`.
+    reads_user: Limit = Limit(1200, 60)
+    reads_address: Limit = Limit(12_000, 60)
+    writes_user: Limit = Limit(300, 60)
+    writes_address: Limit = Limit(3_000, 60)
 
     def times(self, factor: int) -> Limits:
         """All counts multiplied: for a school behind one address, or a load test."""
@@ -315,6 +321,15 @@ class Count(msgspec.Struct, frozen=True):
     at: str
 
 
+class Draw(msgspec.Struct, frozen=True):
+    """Take `count` tokens at once from the bucket `key` of `limit`; raises `Throttled`."""
+
+    key: str
+    limit: Limit
+    count: int
+    at: str
+
+
 # --- ports --------------------------------------------------------------------------------
 
 
@@ -363,6 +378,11 @@ class AccountRepositories(Protocol):
 
     def forgive(self, key: str, window: int, count: int | None = None) -> None:
         """Take `count` back (None: all) of what was counted, never below zero."""
+
+    def draw(self, key: str, now: int, cost: int, room: int) -> int:
+        """Take from a bucket that is empty when it is `room` milliseconds ahead of `now`, and full when it
+        is not ahead; `cost` is put on it. 0, or the milliseconds to wait: then nothing was taken. Safe
+        against concurrent callers. (The generic cell rate algorithm: a bucket is one number.)"""
 
     def add_invite(self, invite: Invite) -> None: ...
 

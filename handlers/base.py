@@ -28,7 +28,6 @@ from handlers.sessions import COOKIE
 from realtime.protocol import OpId
 
 MAX_BODY = 256 * 1024
-SAFE = ("GET", "HEAD", "OPTIONS")
 LOGGED = ("trip_id", "answer_id", "conversation_id", "export_id")
 """Segments of paths that stand in log lines; others may be secrets, such as an invite's token."""
 T = TypeVar("T")
@@ -179,7 +178,12 @@ class ApiHandler(BaseHandler):
         super().prepare()
         if len(self.request.body) > MAX_BODY:
             raise refusal(MAX_BODY)
+        verb, rates = self.request.method, self.deps.rates
+        if rates is not None:  # before anything is looked up for whoever it is
+            await rates.count_address(verb, self.address)
         self.signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE))
+        if rates is not None and self.signed_in is not None:
+            await rates.count_user(verb, self.signed_in.user.id)
         if self.signed_in is not None and self.signed_in.stale:
             await self.deps.sessions.refresh(self.signed_in)
             self.set_session_cookie(self.get_cookie(COOKIE) or "")

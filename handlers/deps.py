@@ -19,6 +19,7 @@ from handlers.proxies import TRUSTED_BY_DEFAULT, Networks
 from realtime.hub import Hub
 
 if TYPE_CHECKING:
+    from handlers.rates import Rates
     from handlers.sessions import SessionCache
     from realtime.assistant.runner import Assistant
 
@@ -74,7 +75,7 @@ class Deps:
 
     `hub` None: no room socket (tests of REST alone); `assistant` None: it is off. `allowed_origins`:
     origins besides the request's own host that may open a socket. `checks`: all must pass to be ready;
-    `soft_checks`: they are only told.
+    `soft_checks`: they are only told. `rates` None: requests are not counted.
     """
 
     run: Run
@@ -90,6 +91,7 @@ class Deps:
     checks: Mapping[str, Check] = field(default_factory=dict)
     soft_checks: Mapping[str, Check] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    rates: Rates | None = None
     features: Features = field(default_factory=Features)
     trusted_proxies: Networks = TRUSTED_BY_DEFAULT
     clock: Callable[[], str] = utc_now

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from handlers.base import BaseHandler
+from handlers.base import ApiHandler, BaseHandler
 from handlers.deps import Deps
 from handlers.errors import ErrorEnvelope
 from handlers.routes import SEGMENTS, Endpoint, Route
@@ -27,8 +27,8 @@ _EVENTS = "With `Accept: text/event-stream`: events `open`, `delta` (each a `Str
 _DESCRIPTION = """REST surface of Tongyou. Errors are `{"error": {code, message, retryable, details}}`.
 Unsafe methods need the header `X-XSRFToken` with the value of the cookie `_xsrf`, which
 `GET /api/me` sets. Attempts to sign in, registrations, guests, samples and new trips are limited in
-fixed windows by account or address: 429 with `Retry-After`. Live editing happens on the WebSocket
-`/api/socket`, see docs/PROTOCOL.md."""
+fixed windows by account or address, requests of any kind by person and address: 429 with
+`Retry-After`. Live editing happens on the WebSocket `/api/socket`, see docs/PROTOCOL.md."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
         "summary": endpoint.summary,
         "tags": [route.handler.__module__.rsplit(".", 1)[-1]],
         "parameters": parameters,
-        "responses": _responses(verb, endpoint, known),
+        "responses": _responses(route, verb, endpoint, known),
         "security": [schemes] if schemes else [],
     }
     if endpoint.body is not None:
@@ -102,7 +102,7 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
     return operation
 
 
-def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
+def _responses(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str, Any]:
     # A file is bytes, whatever its type: it has no schema.
     content: dict[str, Any] = {media_type: {} for media_type in endpoint.files}
     responses: dict[str, Any] = {
@@ -116,7 +116,7 @@ def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str
         streamed["content"]["text/event-stream"] = {"schema": _TEXT}
     for status, kind in endpoint.other.items():
         responses[str(status)] = {"description": endpoint.summary, "content": _json(known[_key(kind)])}
-    for status in sorted(all_errors(verb, endpoint)):
+    for status in sorted(all_errors(route, verb, endpoint)):
         if str(status) not in responses:
             responses[str(status)] = {
                 "description": "Error",
@@ -126,9 +126,11 @@ def _responses(verb: str, endpoint: Endpoint, known: dict[int, Any]) -> dict[str
     return responses
 
 
-def all_errors(verb: str, endpoint: Endpoint) -> set[int]:
+def all_errors(route: Route, verb: str, endpoint: Endpoint) -> set[int]:
     """The declared statuses and those that follow from the kind of endpoint."""
     errors = set(endpoint.errors)
+    if issubclass(route.handler, ApiHandler):
+        errors.add(429)
     if endpoint.signed_in:
         errors.add(401)
     if verb in _UNSAFE:

@@ -28,6 +28,7 @@ from domain.commands import Actor
 from domain.errors import DomainError
 from handlers.body_limit import is_too_big, refusal
 from handlers.deps import Deps
+from handlers.errors import status_of
 from handlers.proxies import is_trusted, request_id, throttle_address
 from handlers.room_wire import RoomWire
 from handlers.sessions import COOKIE
@@ -195,10 +196,12 @@ class RoomSocket(WebSocketHandler):
         """Who it is, and whether there is a place. False: it was answered."""
         if self.arrival.refused is None:
             try:
+                if self.deps.rates is not None:
+                    await self.deps.rates.count_address("GET", self.address)
                 # Not from the cache: a sign-in that ended elsewhere must not outlive its sockets.
                 signed_in = await self.deps.sessions.resolve(self.get_cookie(COOKIE), fresh=True)
             except DomainError as error:
-                self._come_later(error.message)
+                self._come_later(error.message, status_of(error), error.details.get("retry_after", 1))
                 return False
             if signed_in is not None:
                 self.actor = signed_in.actor
@@ -209,9 +212,9 @@ class RoomSocket(WebSocketHandler):
             self._come_later("too many connections are being sent away already")
         return self.arrival.heard
 
-    def _come_later(self, why: str) -> None:
-        self.set_status(503)
-        self.set_header("Retry-After", "1")
+    def _come_later(self, why: str, status: int = 503, seconds: int = 1) -> None:
+        self.set_status(status)
+        self.set_header("Retry-After", str(seconds))
         self.finish(why)
 
     @property

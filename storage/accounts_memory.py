@@ -145,6 +145,13 @@ class MemoryAccounts:
         else:
             self._state.throttles[key] = (window, max(0, hits - count))
 
+    def draw(self, key: str, now: int, cost: int, room: int) -> int:
+        full_at = max(self._state.throttles.get(key, (now, 0))[0], now) + cost
+        if full_at > now + room:
+            return full_at - now - room
+        self._state.throttles[key] = (full_at, 0)
+        return 0
+
     # --- invitations ------------------------------------------------------------------------
 
     def add_invite(self, invite: Invite) -> None:

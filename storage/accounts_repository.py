@@ -188,6 +188,28 @@ class SqlAccounts:
         left = case((throttles.c.hits > count, throttles.c.hits - count), else_=0)
         self._connection.execute(update(throttles).where(*here).values(hits=left))
 
+    def draw(self, key: str, now: int, cost: int, room: int) -> int:
+        full_at = throttles.c.bucket
+        drawn = (
+            update(throttles)
+            .where(throttles.c.subject == key, full_at + cost <= now + room)
+            .values(bucket=case((full_at < now, now), else_=full_at) + cost)
+        )
+        first = insert(throttles).values(subject=key, bucket=now + cost, hits=0)
+        for _ in range(3):
+            if self._connection.execute(drawn).rowcount:
+                return 0
+            known = self._connection.execute(select(full_at).where(throttles.c.subject == key)).scalar()
+            if known is not None:
+                return max(1, int(known) + cost - now - room)
+            try:
+                with self._connection.begin_nested():
+                    self._connection.execute(first)
+                return 0
+            except IntegrityError:
+                continue  # somebody else's first draw came between
+        return 1
+
     # --- invitations ------------------------------------------------------------------------
 
     def add_invite(self, invite: Invite) -> None:

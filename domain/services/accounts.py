@@ -7,6 +7,7 @@ through `run(service, command)` by `handlers`, and `valid_sessions` by `realtime
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import msgspec
@@ -20,6 +21,7 @@ from domain.accounts import (
     ChangeProfile,
     Count,
     CreateGuest,
+    Draw,
     FinishLogin,
     FinishPasswordChange,
     Limit,
@@ -233,6 +235,16 @@ def _count(accounts: AccountRepositories, key: str, limit: Limit, at: str) -> No
     window, left = _window(limit, at)
     if accounts.hit(hash_token(key), window) > limit.count:
         raise Throttled("too many attempts, wait a little", retry_after=left)
+
+
+def draw(command: Draw, uow: UnitOfWork) -> None:
+    """Take tokens from a bucket, which holds `limit.count` and fills in `limit.seconds`."""
+    limit = command.limit
+    now = int(datetime.fromisoformat(command.at).timestamp() * 1000)
+    cost = max(1, 1000 * limit.seconds * command.count // limit.count)
+    wait = uow.accounts.draw(hash_token(command.key), now, cost, 1000 * limit.seconds)
+    if wait:
+        raise Throttled("too many requests, wait a moment", retry_after=math.ceil(wait / 1000))
 
 
 def _forgive(accounts: AccountRepositories, key: str, limit: Limit, at: str, count: int | None) -> None:

@@ -212,6 +212,42 @@ def test_hits_are_counted_by_window(begin: Begin) -> None:
         assert accounts.hit("k", 8) == 1
 
 
+def test_a_bucket_holds_so_much_and_fills_with_time(begin: Begin) -> None:
+    now, room = 1_780_000_000_000, 60_000
+    with begin() as accounts:
+        assert [accounts.draw("k", now, 20_000, room) for _ in range(4)] == [0, 0, 0, 20_000]
+        assert accounts.draw("other", now, 60_000, room) == 0
+    with begin() as accounts:
+        assert accounts.draw("k", now + 15_000, 20_000, room) == 5_000, "what was refused took nothing"
+        assert accounts.draw("k", now + 20_000, 20_000, room) == 0
+        assert accounts.draw("k", now + 900_000, 60_000, room) == 0, "no fuller than full"
+        assert accounts.draw("k", now + 900_000, 1, room) == 1
+
+
+def test_concurrent_draws_take_no_more_than_there_is(begin: Begin, request: pytest.FixtureRequest) -> None:
+    """Each thread a transaction of its own; the first draw from a bucket is the hard one."""
+    threads = 1 if request.node.callspec.params["begin"] == "memory" else 4
+    gate = threading.Barrier(threads)
+    taken: list[int] = []
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            gate.wait(10)
+            for _ in range(8):
+                with begin() as accounts:
+                    taken.append(accounts.draw("k", 1_780_000_000_000, 10_000, 60_000))
+        except Exception as error:
+            errors.append(error)
+
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(30)
+    assert errors == [] and taken.count(0) == 6 and len(taken) == 8 * threads
+
+
 def test_concurrent_hits_are_all_counted(begin: Begin, request: pytest.FixtureRequest) -> None:
     """Each thread a transaction of its own; the first hit of a key is the hard one."""
     threads, each = 4, 5

@@ -25,6 +25,7 @@ from handlers import make_application
 from handlers.body_limit import BodyLimit
 from handlers.deps import Deps, Features
 from handlers.passwords import Argon2Hasher
+from handlers.rates import Rates
 from handlers.sessions import COOKIE, SessionCache
 from realtime.assistant.completions import Completions
 from realtime.assistant.lives import AssistantTimes
@@ -97,7 +98,9 @@ class World:
             "features": Features(),
             "clock": self.clock,
         }
-        self.deps = Deps(**(given | changes))
+        given |= changes
+        given.setdefault("rates", Rates(self.run, given["limits"], self.clock, lambda: self.now.timestamp()))
+        self.deps = Deps(**given)
         self.application = make_application(self.deps)
         self.server = HTTPServer(BodyLimit(self.application))
         socket, self.port = bind_unused_port()
