@@ -5,7 +5,9 @@ Two factories over one store stand for two server processes, each with its own c
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -45,6 +47,26 @@ TEXT = "同游：大理古城 → 丽江 🏔️👨‍👩‍👧 \U00020bb7 'q
 
 def _add(stop_id: str, name: str = "Stop", **more: object) -> AddStop:
     return AddStop(id=stop_id, fields=StopFields(name=name), **more)  # type: ignore[arg-type]
+
+
+def test_a_unit_is_no_garbage_for_the_collector(store: Store) -> None:
+    units = store.process()
+    trip_id = make_trip(units)
+
+    def use(commit: bool) -> weakref.ref[object]:
+        with units(True) as unit:
+            unit.trips.lock(trip_id)
+            assert unit.talk is not None and unit.answers is not None and unit.jobs is not None
+            if commit:
+                unit.commit()
+        return weakref.ref(unit)
+
+    gc.collect()
+    gc.disable()
+    try:
+        assert [use(commit)() for commit in (True, False)] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_a_trip_comes_back_as_it_was_made(store: Store) -> None:
