@@ -118,7 +118,7 @@ class Server:
         stack.callback(executor.shutdown)
         hashing = ThreadPoolExecutor(2, "argon2")
         stack.callback(hashing.shutdown)
-        self._runner = run = Runner(SqlUnits(engine), executor, self._publish)
+        self._runner = run = Runner(SqlUnits(engine), executor, self._publish, threads=settings.db_pool_size)
         self._sessions = SessionCache(run, utc_now)
         broker, presence, check_bus = _bus(settings)
         limits = HubLimits(

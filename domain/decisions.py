@@ -143,6 +143,8 @@ def _set_stop_fields(trip: TripAggregate, _: Intent, op: ops.SetStopFields) -> l
 def check_links(trip: TripAggregate, stop: Stop, fields: dict[str, Any]) -> None:
     """Raise `LimitReached` when these fields would give the stop more links than it may have."""
     named = {field[len(LINK_PREFIX) :]: v for field, v in fields.items() if field.startswith(LINK_PREFIX)}
+    if not named:
+        return
     kept = (set(stop.links) | {k for k, v in named.items() if v is not None}) - {
         k for k, v in named.items() if v is None
     }

@@ -7,7 +7,8 @@ suite. Services see only these names; transactions, threads and SQL stay behind 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from domain.commands import RoomHead
 from domain.events import Event
@@ -22,6 +23,20 @@ if TYPE_CHECKING:
 
 C = TypeVar("C")
 R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class Outcome(Generic[R]):
+    """What has become of a command: its `result`, or the `error` that it raised."""
+
+    result: R | None = None
+    error: BaseException | None = None
+
+    def get(self) -> R:
+        """The result. Raises the error."""
+        if self.error is not None:
+            raise self.error
+        return cast(R, self.result)
 
 
 class Trips(Protocol):
@@ -91,3 +106,9 @@ class Run(Protocol):
     """
 
     def __call__(self, service: Callable[[C, UnitOfWork], R], command: C) -> Awaitable[R]: ...
+
+    def submit(
+        self, service: Callable[[C, UnitOfWork], R], command: C, answer: Callable[[Outcome[R]], None]
+    ) -> None:
+        """The same without a coroutine, for whoever has thousands under way: `answer` is called once,
+        on the loop, in a copy of the context of this call; perhaps before this returns."""

@@ -30,9 +30,11 @@ async def drain(hub: Hub, deadline: float) -> None:
     hub.draining = True
     end = loop.time() + deadline
     if hub.submits:
-        await asyncio.wait(set(hub.submits), timeout=deadline / 2)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(deadline / 2):
+                await hub.answered.wait()
     if hub.submits:
-        log.warning("%d operations are still under way at the drain", len(hub.submits))
+        log.warning("%d operations are still under way at the drain", hub.submits)
     await asyncio.sleep(0)  # what was just committed is on its way to the sessions
     sessions = list(hub.sessions)
     size = max(SMALLEST_BATCH, -(-len(sessions) // BATCHES))

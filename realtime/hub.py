@@ -21,9 +21,10 @@ from typing import Any
 import msgspec
 
 from domain.accounts import timestamp
-from domain.commands import Actor
+from domain.commands import Actor, Applied, ApplyOperation
 from domain.errors import DomainError
-from domain.ports import Run
+from domain.ports import Outcome, Run
+from domain.services.rooms import apply_operation
 from realtime import close_codes
 from realtime.admission import Admission, Arrival, HubLimits
 from realtime.broker import Broker
@@ -89,7 +90,10 @@ class Hub:
         self.draining = False
         self.sessions: set[Session] = set()
         self.emptied = asyncio.Event()
-        self.submits: set[asyncio.Task[Any]] = set()
+        self.submits = 0
+        """Operations under way."""
+        self.answered = asyncio.Event()
+        """Set while draining, when the last of them has been answered."""
         self._broker = broker
         self._store = presence_store
         self._still_signed_in = still_signed_in
@@ -123,10 +127,6 @@ class Hub:
     async def aclose(self) -> None:
         """Stop the checks and disconnect from broker and store."""
         await self._tasks.aclose()
-        for task in self.submits:
-            task.cancel()
-        if self.submits:
-            await asyncio.wait(set(self.submits))
         await self._broker.aclose()
         await self._store.aclose()
 
@@ -140,7 +140,7 @@ class Hub:
         return {
             "sessions": len(self.sessions),
             "rooms": len(self._rooms),
-            "submits_in_flight": len(self.submits),
+            "submits_in_flight": self.submits,
             "tasks": len(self._tasks),
             "bus_up": int(self.bus_up),
             "bus_dropped": self._broker.dropped,
@@ -200,11 +200,17 @@ class Hub:
         """Run something in the background; it ends with the hub."""
         self._tasks.spawn(name, work)
 
-    def submit(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run one operation's answer; drain waits for it. Never raises, so nobody watches it otherwise."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.submits.add(task)
-        task.add_done_callback(self.submits.discard)
+    def submit(self, command: ApplyOperation, answer: Callable[[Outcome[Applied]], None]) -> None:
+        """Have one operation applied; drain waits for its answer."""
+        self.submits += 1
+
+        def answered(outcome: Outcome[Applied]) -> None:
+            self.submits -= 1
+            if self.draining and not self.submits:
+                self.answered.set()
+            answer(outcome)
+
+        self.run.submit(apply_operation, command, answered)
 
     # --- rooms ------------------------------------------------------------------------------
 

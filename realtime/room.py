@@ -259,6 +259,8 @@ class Room:
         self._held[batch.first] = batch
 
     def _settle_held(self) -> None:
+        if not self._held:
+            return
         self._held = {f: b for f, b in self._held.items() if b.epoch == self.epoch and b.last > self.head}
         while self._held:
             first = min(self._held)

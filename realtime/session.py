@@ -12,16 +12,18 @@ import asyncio
 import logging
 from collections import deque
 from contextvars import Context, copy_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from structlog.contextvars import bind_contextvars
 
-from domain.commands import Actor, ApplyOperation, OpenRoom, RoomState
+from domain.commands import Actor, Applied, ApplyOperation, OpenRoom, RoomState
 from domain.entities import AccessRole
 from domain.errors import DomainError, Forbidden, Gone, NotFound, Unauthenticated
 from domain.operations import decode_operation
-from domain.services.rooms import apply_operation, open_room
+from domain.ports import Outcome
+from domain.services.rooms import open_room
 from realtime import close_codes, protocol
 from realtime.authority import Authority
 from realtime.close_codes import CloseCode
@@ -340,19 +342,21 @@ class Session:
         command = ApplyOperation(room.id, message.op_id, self.actor, op, message.base, self._hub.clock())
         self._in_flight += 1
         self._wait()
-        self._hub.submit(self._apply(command))
+        self._hub.submit(command, partial(self._applied, message.op_id))
 
-    async def _apply(self, command: ApplyOperation) -> None:
-        bind_contextvars(op_id=command.op_id)  # in this task's own context
+    def _applied(self, op_id: str, outcome: Outcome[Applied]) -> None:
+        """An operation has ended. What it changed came before, to everybody, its author included."""
         try:
-            applied = await self._hub.run(apply_operation, command)
+            applied = outcome.get()
             if applied.repeated:
-                self.reply(protocol.Ack(applied.op_id, applied.seq))
+                if self.room is not None:
+                    self.room.flush()  # the answer must not overtake the event that it speaks of
+                self.reply(protocol.Ack(op_id, applied.seq))
         except DomainError as error:
-            self._reject(command.op_id, error.code, error.message, error.retryable, error.details)
+            self._reject(op_id, error.code, error.message, error.retryable, error.details)
         except Exception:
-            log.exception("operation %s failed", command.op_id)
-            self._reject(command.op_id, "internal", "something went wrong here")
+            log.exception("operation %s failed", op_id)
+            self._reject(op_id, "internal", "something went wrong here")
         finally:
             self._in_flight -= 1
             if self._in_flight == IN_FLIGHT - 1:
@@ -367,6 +371,8 @@ class Session:
         retryable: bool = False,
         details: dict[str, Any] | None = None,
     ) -> None:
+        if self.room is not None:
+            self.room.flush()  # first what was committed before it was decided
         self.reply(protocol.Rejected(op_id, code, message, retryable, details or {}))
 
     def _refuse_submit(self, op_id: str, code: str, message: str, retryable: bool = False) -> None:

@@ -12,6 +12,7 @@ published. Called by `realtime` and `handlers` through `domain.ports.Run`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections import Counter, deque
@@ -28,7 +29,7 @@ from domain.commands import ReadEvents, RoomCommand
 from domain.distribution import Distribution
 from domain.errors import DomainError, Unavailable
 from domain.events import Committed
-from domain.ports import UnitOfWork
+from domain.ports import Outcome, UnitOfWork
 from storage.faults import Fault, fault_of
 from storage.trips_buffer import Recorded
 from storage.unit import Unit, UnitFactory
@@ -48,47 +49,54 @@ R = TypeVar("R")
 log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False, slots=True)
 class Job:
-    """One command on its way. `error` and `result` are set in the thread, `done` on the loop."""
+    """One command on its way. Its outcome is filled in the thread, and answered on the loop."""
 
-    service: Callable[[Any, UnitOfWork], Any]
-    command: Any
-    context: Context
-    done: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
+    __slots__ = ("_answer", "command", "context", "op_id", "outcome", "service")
 
-    @property
-    def op_id(self) -> str | None:
+    def __init__(
+        self,
+        service: Callable[[Any, UnitOfWork], Any],
+        command: Any,
+        answer: Callable[[Outcome[Any]], None],
+    ) -> None:
+        self.service = service
+        self.command = command
+        self.context = copy_context()
+        op_id = getattr(command, "op_id", None)
+        self.op_id: str | None = op_id if isinstance(op_id, str) else None
         """What makes the command safe to repeat after a commit of unknown outcome."""
-        found = getattr(self.command, "op_id", None)
-        return found if isinstance(found, str) else None
+        if self.op_id is not None:
+            self.context.run(bind_contextvars, op_id=op_id)
+        self.outcome: Outcome[Any] = Outcome()
+        self._answer = answer
 
     @property
-    def outcome(self) -> tuple[str, str]:
+    def ended(self) -> tuple[str, str]:
         """For `Gauges.operations`."""
-        if self.error is None:
-            return ("repeated" if getattr(self.result, "repeated", False) else "applied", "")
-        if isinstance(self.error, DomainError):
-            return ("rejected", self.error.code)
+        error = self.outcome.error
+        if error is None:
+            return ("repeated" if getattr(self.outcome.result, "repeated", False) else "applied", "")
+        if isinstance(error, DomainError):
+            return ("rejected", error.code)
         return ("failed", "internal")
 
     def perform(self, unit: Unit) -> None:
-        self.result, self.error = None, None
-        self.result = self.context.run(self.service, self.command, unit)
+        self.outcome.result = self.outcome.error = None
+        self.outcome.result = self.context.run(self.service, self.command, unit)
+
+    def fail(self, error: BaseException) -> None:
+        self.outcome.result, self.outcome.error = None, error
 
     def log(self, level: int, message: str, *arguments: Any, error: BaseException | None = None) -> None:
         """A line with the ids of whoever sent the command. In this or any other thread."""
         self.context.run(log.log, level, message, *arguments, exc_info=error)
 
     def answer(self) -> None:
-        if self.done.done():
-            return  # the caller was cancelled
-        if self.error is not None:
-            self.done.set_exception(self.error)
-        else:
-            self.done.set_result(self.result)
+        try:
+            self.context.run(self._answer, self.outcome)
+        except Exception as error:
+            self.log(logging.ERROR, "answering a command failed", error=error)
 
 
 @dataclass(eq=False, slots=True)
@@ -141,7 +149,7 @@ class _Failed(Exception):
 
 
 class Runner:
-    """Implements `domain.ports.Run`. Made and used on one event loop."""
+    """Implements `domain.ports.Run`. Made and used on one event loop. `threads`: how many `executor` has."""
 
     def __init__(
         self,
@@ -149,6 +157,7 @@ class Runner:
         executor: Executor,
         publish: Publish,
         *,
+        threads: int = 8,
         queue_limit: int = QUEUE_LIMIT,
         lane_limit: int = LANE_LIMIT,
     ) -> None:
@@ -158,6 +167,8 @@ class Runner:
         self._queue_limit = queue_limit
         self._lane_limit = lane_limit
         self._lanes: dict[str, Lane] = {}
+        self._turns = asyncio.Semaphore(threads)
+        """For groups of lanes: one that would only wait for a thread gathers what arrives meanwhile."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
         self._ended = False
@@ -170,18 +181,29 @@ class Runner:
 
     async def __call__(self, service: Callable[[C, UnitOfWork], R], command: C) -> R:
         """See `domain.ports.Run`. Raises `Unavailable` when too much is waiting already."""
-        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        job = Job(service, command, copy_context(), done)
+        done: asyncio.Future[Outcome[R]] = asyncio.get_running_loop().create_future()
+
+        def answer(outcome: Outcome[R]) -> None:
+            if not done.done():  # else the caller was cancelled
+                done.set_result(outcome)
+
+        self.submit(service, command, answer)
+        return (await done).get()
+
+    def submit(
+        self, service: Callable[[C, UnitOfWork], R], command: C, answer: Callable[[Outcome[R]], None]
+    ) -> None:
+        """See `domain.ports.Run`. The error is `Unavailable` when too much is waiting already."""
+        job = Job(service, command, answer)
         if self._draining:
-            raise self._refusal(job, "the server is restarting")
-        if self.gauges.queued >= self._queue_limit:
-            raise self._refusal(job, "the server is busy")
-        if isinstance(command, RoomCommand) and not isinstance(command, ReadEvents):
+            self._refuse(job, "the server is restarting")
+        elif self.gauges.queued >= self._queue_limit:
+            self._refuse(job, "the server is busy")
+        elif isinstance(command, RoomCommand) and not isinstance(command, ReadEvents):
             self._enter(command.trip_id, job)
         else:
+            self.gauges.queued += 1
             self._spawn(self._alone(job))
-        self.gauges.queued += 1
-        return await done
 
     async def drain(self, deadline: float) -> bool:
         """Refuse new commands and wait for those accepted; False when `deadline` seconds pass: what has
@@ -192,15 +214,15 @@ class Runner:
         self._ended = bool(self._tasks)
         return not self._tasks
 
-    def _refusal(self, job: Job, why: str) -> Unavailable:
+    def _refuse(self, job: Job, why: str) -> None:
         self.gauges.refused += 1
-        job.error = refusal = Unavailable(f"{why}, try again")
+        job.fail(Unavailable(f"{why}, try again"))
         self._count(job)
-        return refusal
+        job.answer()
 
     def _count(self, job: Job) -> None:
         if job.op_id is not None:
-            self.gauges.operations[job.outcome] += 1
+            self.gauges.operations[job.ended] += 1
 
     def _spawn(self, work: Any) -> None:
         # A context of its own: a lane outlives the request that opened it.
@@ -213,7 +235,9 @@ class Runner:
     def _enter(self, trip_id: str, job: Job) -> None:
         lane = self._lanes.get(trip_id)
         if lane is not None and len(lane) >= self._lane_limit:
-            raise self._refusal(job, "this trip is busy")
+            self._refuse(job, "this trip is busy")
+            return
+        self.gauges.queued += 1
         opened = lane is None
         if lane is None:
             lane = self._lanes[trip_id] = Lane()
@@ -225,8 +249,10 @@ class Runner:
         bind_contextvars(trip_id=trip_id)  # in this lane's own context
         while lane:
             for waiting, writing in ((lane.writes, True), (lane.reads, False)):
-                group = [waiting.popleft() for _ in range(min(len(waiting), GROUP))]
-                if group:
+                if not waiting:
+                    continue
+                async with self._turns:
+                    group = [waiting.popleft() for _ in range(min(len(waiting), GROUP))]
                     self.gauges.groups += 1
                     self.gauges.grouped += len(group)
                     self.gauges.largest_group = max(self.gauges.largest_group, len(group))
@@ -246,11 +272,11 @@ class Runner:
         except Exception as error:
             log.exception("a group of %d commands failed", len(group))
             for job in group:
-                job.error = error
+                job.fail(error)
+        self.gauges.queued -= len(group)
         for job in group:
             self._count(job)
             job.answer()
-        self.gauges.queued -= len(group)
 
     def _announce(self, recorded: Recorded) -> None:
         self.gauges.events += len(recorded.events)
@@ -269,7 +295,7 @@ class Runner:
         while True:
             if self._ended:
                 for job in group:
-                    job.result, job.error = None, Unavailable("the server is restarting, try again")
+                    job.fail(Unavailable("the server is restarting, try again"))
                 return []
             attempt += 1
             try:
@@ -296,7 +322,7 @@ class Runner:
         """Find the command that the database refuses, so that it does not fail its neighbours."""
         if len(group) == 1:
             group[0].log(logging.ERROR, "a command failed: %s", cause, error=cause)
-            group[0].error = cause
+            group[0].fail(cause)
             return []
         recorded: list[Recorded] = []
         for job in group:
@@ -306,32 +332,37 @@ class Runner:
     def _give_up(self, group: list[Job], fault: Fault, cause: Exception) -> None:
         for job in group:
             job.log(logging.ERROR, "giving up on a command (%s): %s", fault.value, cause)
-            job.result, job.error = None, Unavailable("the database did not answer in time, try again")
+            job.fail(Unavailable("the database did not answer in time, try again"))
 
     async def _in_thread(
         self, group: list[Job], writing: bool, in_lane: bool, doubtful: Sequence[Recorded]
     ) -> list[Recorded]:
         loop, gauges = asyncio.get_running_loop(), self.gauges
+        ended: asyncio.Future[tuple[float, float, Outcome[list[Recorded]]]] = loop.create_future()
+
+        def work() -> None:
+            began = perf_counter()
+            outcome: Outcome[list[Recorded]] = Outcome()
+            try:
+                outcome.result = self._transact(group, writing, in_lane, doubtful)
+            except BaseException as error:
+                outcome.error = error
+            ran = (began, perf_counter(), outcome)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_settle, ended, ran)
+
         gauges.in_flight += 1
         gauges.transactions += 1
         asked = perf_counter()
-        ran: list[float] = []
-        """When it began and ended in the thread; looked at here, for one thread must observe."""
-
-        def work() -> list[Recorded]:
-            ran.append(perf_counter())
-            try:
-                return self._transact(group, writing, in_lane, doubtful)
-            finally:
-                ran.append(perf_counter())
-
         try:
-            return await loop.run_in_executor(self._executor, work)
+            # The future of `run_in_executor` would be one more lock and three more callbacks.
+            self._executor.submit(work)
+            began, done, outcome = await ended
         finally:
             gauges.in_flight -= 1
-            if len(ran) == 2:
-                gauges.waits.observe(ran[0] - asked)
-                (gauges.writes if writing else gauges.reads).observe(ran[1] - ran[0])
+        gauges.waits.observe(began - asked)
+        (gauges.writes if writing else gauges.reads).observe(done - began)
+        return outcome.get()
 
     # --- in the thread ----------------------------------------------------------------------
 
@@ -368,10 +399,15 @@ def _perform(job: Job, unit: Unit, in_lane: bool) -> bool:
             raise
         if not isinstance(error, DomainError):
             job.log(logging.ERROR, "%s failed", getattr(job.service, "__name__", job.service), error=error)
-        job.error = error
+        job.fail(error)
         if in_lane:
             unit.drop(broken=not isinstance(error, DomainError))
         return in_lane
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
 def _only_reads(job: Job) -> bool:

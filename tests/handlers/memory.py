@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from domain.events import Committed
+from domain.ports import Outcome
 from storage.accounts_memory import AccountsState
 from storage.runner import Runner
 from storage.unit_of_work_memory import MemoryStore, MemoryUnits
@@ -42,6 +43,12 @@ class MemoryRun:
         if self.fault is not None:
             raise self.fault
         return await self._runner(service, command)
+
+    def submit(self, service: Any, command: Any, answer: Callable[[Outcome[Any]], None]) -> None:
+        if self.fault is not None:
+            answer(Outcome(error=self.fault))
+        else:
+            self._runner.submit(service, command, answer)
 
     async def aclose(self) -> None:
         assert await self._runner.drain(10)

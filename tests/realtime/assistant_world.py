@@ -49,6 +49,7 @@ from realtime.protocol import AnswerEnded, Stream
 from realtime.publisher import Publisher
 from storage.runner import Runner
 from storage.unit_of_work_memory import MemoryStore, MemoryUnits
+from tests.realtime.awaited import AwaitedRun
 from tests.realtime.world import QUIET, Client, until
 
 NEVER = 3600.0
@@ -205,13 +206,14 @@ class Node:
         self.executor = ThreadPoolExecutor(2)
         self.broker = MemoryBroker(world.bus)
         self.runner = Runner(MemoryUnits(world.store), self.executor, self._publish)
+        self.run = AwaitedRun(self._run)
         self.hub = Hub(self.run, self.broker, world.presence, self._valid, times=QUIET, clock=world.clock)
         self.publisher = Publisher(self.hub, self.broker)
         self.model = FakeModel()
         given: dict[str, Any] = {"times": times, "timeouts": Timeouts(10, 10, 60)}
         self.assistant = Assistant(self.hub, self.run, self.model, **(given | more))
 
-    async def run(self, service: Callable[..., Any], command: Any) -> Any:
+    async def _run(self, service: Any, command: Any) -> Any:
         if self.down:
             self.refused.append(service.__name__)
             raise Unavailable("the database does not answer")

@@ -256,6 +256,17 @@ async def test_an_operation_is_seen_by_everybody_and_acknowledged_by_its_event(w
     assert world.trip.seq == 1
 
 
+async def test_no_answer_overtakes_what_was_committed_before_it(world: World) -> None:
+    node = await world.node()
+    gate = node.gates[apply_operation] = asyncio.Event()
+    client = await node.client().join()
+    await client.submit(RENAME, "op-twice")
+    await client.submit(RENAME, "op-twice")
+    gate.set()
+    await until(lambda: bool(client.of("ack")))
+    assert [m["t"] for m in client.messages if m["t"] in ("events", "ack")] == ["events", "ack"]
+
+
 async def test_a_bad_operation_is_rejected_and_the_socket_stays(world: World) -> None:
     node = await world.node()
     client = await node.client().join()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -39,6 +39,7 @@ from realtime.presence import PresenceStore, PresenceTimes
 from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
 from realtime.session import Session
+from tests.realtime.awaited import AwaitedRun
 
 ROOM = "trip1"
 NEVER = 3600.0
@@ -214,6 +215,7 @@ class Node:
         self.errors: dict[Any, Exception] = {}
         self.lost = False
         self.broker = MemoryBroker(world.bus)
+        self.run = AwaitedRun(self._run)
         self.hub = Hub(
             self.run,
             self.broker,
@@ -223,9 +225,6 @@ class Node:
             limits=limits,
         )
         self.publisher = Publisher(self.hub, self.broker)
-
-    def run(self, service: Callable[..., Any], command: Any) -> Awaitable[Any]:
-        return self._run(service, command)
 
     async def _run(self, service: Any, command: Any) -> Any:
         self.calls.append(service.__name__)

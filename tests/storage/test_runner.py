@@ -13,7 +13,7 @@ import pytest
 from domain.commands import Applied, OpenRoom, ReadEvents, ReadHeads, RoomCommand
 from domain.errors import Conflict, Forbidden, NotFound, Unavailable
 from domain.operations import AddStop, DeleteTrip, SetStopFields, StopFields
-from domain.ports import UnitOfWork
+from domain.ports import Outcome, UnitOfWork
 from domain.services.rooms import apply_operation, open_room, read_events, read_heads
 from storage.unit_of_work_memory import MemoryUnits
 from tests.storage.support import Store, command, make_trip
@@ -146,6 +146,21 @@ async def test_rooms_do_not_wait_for_each_other(world: World) -> None:
     go()
 
 
+async def test_a_room_that_waits_for_a_thread_gathers_what_arrives_meanwhile() -> None:
+    world = World(MemoryUnits(), threads=1)
+    other = make_trip(world.units.units)
+    go = await world.hold()
+    tasks = []
+    for n in range(5):  # one in each turn: the lane is served by the first already
+        tasks.append(world.apply(command(other, AddStop(f"s{n}", StopFields(name="S")))))
+        await asyncio.sleep(0)
+    before = world.units.begun
+    go()
+    await asyncio.gather(*tasks)
+    assert world.units.begun == before + 1
+    world.executor.shutdown()
+
+
 async def test_lanes_are_kept_only_while_busy(world: World) -> None:
     go = await world.hold()
     assert (world.run.lanes, world.run.gauges.queued, world.run.gauges.in_flight) == (1, 1, 1)
@@ -218,6 +233,36 @@ async def test_each_command_sees_its_callers_context(world: World) -> None:
     found = await asyncio.gather(*asks)
     assert [name for name, _ in found] == ["r0", "r1", "r2", "r3", "r4", "alone"]
     assert all(thread != threading.main_thread().name for _, thread in found)
+
+
+async def test_what_is_submitted_is_answered_once_in_its_own_context(world: World) -> None:
+    heard: list[tuple[str, int]] = []
+
+    def answer(outcome: Outcome[Applied]) -> None:
+        heard.append((_request.get("nobody"), outcome.get().seq))
+        raise RuntimeError("whoever hears this answer fails")
+
+    def submit(n: int) -> None:
+        _request.set(f"r{n}")
+        made = command(world.trip, AddStop(f"s{n}", StopFields(name="S")))
+        world.run.submit(apply_operation, made, answer)
+
+    go = await world.hold()
+    for n in range(3):
+        contextvars.copy_context().run(submit, n)
+    assert heard == []
+    go()
+    assert (await world.add("last")).seq == 6
+    assert heard == [("r0", 3), ("r1", 4), ("r2", 5)]
+
+
+async def test_what_cannot_be_accepted_is_answered_at_once(world: World) -> None:
+    assert await world.run.drain(1)
+    heard: list[Outcome[Applied]] = []
+    world.run.submit(apply_operation, command(world.trip, AddStop("s", StopFields(name="S"))), heard.append)
+    assert isinstance(heard[0].error, Unavailable) and heard[0].result is None
+    with pytest.raises(Unavailable, match="restarting"):
+        heard[0].get()
 
 
 # --- drain --------------------------------------------------------------------------------
