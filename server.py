@@ -62,6 +62,7 @@ from realtime.presence_memory import MemoryPresenceStore
 from realtime.presence_redis import RedisPresenceStore
 from realtime.presence_redis_cluster import RedisClusterPresenceStore
 from realtime.publisher import Publisher
+from realtime.sweeping import Sweeper
 from realtime.tasks import Tasks
 from settings import CLUSTER_URLS, ROOT, Settings, SettingsError
 from storage.engine import make_engine, pool_counts
@@ -135,8 +136,10 @@ class Server:
         stack.push_async_callback(self._assistant.aclose)
         self._worker, self._doorbell = _jobs(settings, run, stack)
         self._rounds = Rounds(run, self._doorbell, utc_now)
+        self._sweeper = Sweeper(run, utc_now)
         lag, tasks = LoopLag(), Tasks()
         tasks.supervise("rounds of jobs", self._rounds.keep_looking)
+        tasks.supervise("sweeping", self._sweeper.keep_sweeping)
         tasks.supervise("loop lag", lag.keep_measuring)
         stack.push_async_callback(tasks.aclose)
         database = DatabaseHealth(engine, executor)
@@ -160,6 +163,7 @@ class Server:
             runner=self._runner.gauges,
             assistant=self._assistant,
             jobs=lambda: (self._rounds.counts, self._worker.counts),
+            swept=self._sweeper.counts,
             lag=lag,
             lanes=lambda: self._runner.lanes,
             pool=lambda: pool_counts(engine),

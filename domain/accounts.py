@@ -12,9 +12,9 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import msgspec
 from email_validator import EmailNotValidError, validate_email
@@ -22,6 +22,9 @@ from email_validator import EmailNotValidError, validate_email
 from domain.commands import Actor
 from domain.errors import Invalid
 from domain.membership import Invite, TripSummary
+
+if TYPE_CHECKING:
+    from domain.sweeping import Step
 
 SESSION_DAYS = 30
 """A session ends this long after it was last refreshed."""
@@ -367,6 +370,9 @@ class AccountRepositories(Protocol):
 
     def remove_expired_sessions(self, user_id: str, at: str) -> None: ...
 
+    def sweep_sessions(self, at: str, after: str, limit: int) -> Step:
+        """Remove those that have expired by `at`, among `limit` sessions with ids behind `after`."""
+
     def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
         """Those of `auth_ids` that exist and have not expired."""
 
@@ -384,6 +390,9 @@ class AccountRepositories(Protocol):
         is not ahead; `cost` is put on it. 0, or the milliseconds to wait: then nothing was taken. Safe
         against concurrent callers. (The generic cell rate algorithm: a bucket is one number.)"""
 
+    def sweep_throttles(self, idle: Sequence[tuple[int, int]], after: str, limit: int) -> Step:
+        """Remove those whose window (or bucket) lies in one of the ranges, among `limit` behind `after`."""
+
     def add_invite(self, invite: Invite) -> None: ...
 
     def invite_by_token(self, token_hash: str) -> Invite | None: ...
@@ -393,6 +402,12 @@ class AccountRepositories(Protocol):
 
     def revoke_invite(self, trip_id: str, invite_id: str) -> bool:
         """False when the trip has no such invitation."""
+
+    def remove_invites(self, trip_id: str, invite_ids: Collection[str]) -> None: ...
+
+    def sweep_invites(self, before: str, after: str, limit: int) -> Step:
+        """Remove those that expired by `before`, or were made by then and are revoked, among `limit` with
+        ids behind `after`."""
 
     def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
         """Trips whose live member the user is, last changed first, in a bounded number of

@@ -35,6 +35,7 @@ from tornado.web import Application, HTTPError
 
 from domain.distribution import Distribution
 from domain.jobs import JobStatus
+from domain.sweeping import Swept
 from handlers import health
 from handlers.base import BaseHandler
 from handlers.deps import Deps
@@ -77,6 +78,7 @@ class Sources:
     runner: RunnerNumbers
     assistant: Assistant
     jobs: Callable[[], tuple[Mapping[JobStatus, int], Mapping[Outcome, int]]]
+    swept: Mapping[Swept, int]
     lag: LoopLag
     lanes: Callable[[], int]
     pool: Callable[[], tuple[int, int]]
@@ -258,6 +260,12 @@ class Numbers(Collector):
             "Attempts at jobs in this process, by outcome; worker processes are not among them",
             {str(outcome): count for outcome, count in attempts.items()},
             "outcome",
+        )
+        yield _counter(
+            "tongyou_swept_total",
+            "Rows that this process removed because their time was over",
+            {str(what): count for what, count in self._of.swept.items()},
+            "what",
         )
 
 

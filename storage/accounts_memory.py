@@ -6,8 +6,9 @@ does not commit. All stored values are frozen, so a shallow copy is a copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
@@ -15,7 +16,10 @@ from domain.accounts import AuthSession, User, login_key
 from domain.errors import Conflict
 from domain.membership import Invite, TripSummary
 from domain.services.trips import summarize
+from domain.sweeping import Step
 from domain.trip import TripAggregate
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -124,6 +128,9 @@ class MemoryAccounts:
             [s.id for s in self._state.sessions.values() if s.user_id == user_id and s.expires_at <= at]
         )
 
+    def sweep_sessions(self, at: str, after: str, limit: int) -> Step:
+        return _sweep(self._state.sessions, lambda each: each.expires_at <= at, after, limit)
+
     def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
         sessions = self._state.sessions
         return {each for each in auth_ids if each in sessions and sessions[each].expires_at > at}
@@ -152,6 +159,12 @@ class MemoryAccounts:
         self._state.throttles[key] = (full_at, 0)
         return 0
 
+    def sweep_throttles(self, idle: Sequence[tuple[int, int]], after: str, limit: int) -> Step:
+        def over(counted: tuple[int, int]) -> bool:
+            return any(low <= counted[0] <= high for low, high in idle)
+
+        return _sweep(self._state.throttles, over, after, limit)
+
     # --- invitations ------------------------------------------------------------------------
 
     def add_invite(self, invite: Invite) -> None:
@@ -172,6 +185,18 @@ class MemoryAccounts:
         self._state.invites[invite_id] = msgspec.structs.replace(invite, revoked=True)
         return True
 
+    def remove_invites(self, trip_id: str, invite_ids: Collection[str]) -> None:
+        for invite_id in invite_ids:
+            if invite_id in self._state.invites and self._state.invites[invite_id].trip_id == trip_id:
+                del self._state.invites[invite_id]
+
+    def sweep_invites(self, before: str, after: str, limit: int) -> Step:
+        def dead(invite: Invite) -> bool:
+            expired = invite.expires_at is not None and invite.expires_at <= before
+            return expired or (invite.revoked and invite.created_at <= before)
+
+        return _sweep(self._state.invites, dead, after, limit)
+
     # --- trips ------------------------------------------------------------------------------
 
     def trips_of(self, user_id: str, deleted: bool) -> list[TripSummary]:
@@ -183,3 +208,11 @@ class MemoryAccounts:
                 unread = self._unread(trip.id, user_id)
                 mine.append(msgspec.structs.replace(summary, unread=unread))
         return sorted(mine, key=lambda each: (each.updated_at, each.id), reverse=True)
+
+
+def _sweep(rows: dict[str, T], dead: Callable[[T], bool], after: str, limit: int) -> Step:
+    seen = sorted(key for key in rows if key > after)[:limit]
+    doomed = [key for key in seen if dead(rows[key])]
+    for key in doomed:
+        del rows[key]
+    return Step(len(doomed), seen[-1] if len(seen) == limit else None)

@@ -17,10 +17,12 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Table,
+    and_,
     bindparam,
     case,
     delete,
     false,
+    func,
     insert,
     or_,
     select,
@@ -31,6 +33,8 @@ from sqlalchemy.exc import IntegrityError
 from domain.accounts import AuthSession, User, login_key
 from domain.errors import Conflict
 from domain.membership import Invite, TripSummary
+from domain.sweeping import Step
+from storage.sweeping import sweep
 from storage.tables_accounts import auth_sessions, invites, throttles, users
 from storage.trip_lists import trips_of
 
@@ -147,6 +151,9 @@ class SqlAccounts:
             delete(auth_sessions).where(auth_sessions.c.user_id == user_id, auth_sessions.c.expires_at <= at)
         )
 
+    def sweep_sessions(self, at: str, after: str, limit: int) -> Step:
+        return sweep(self._connection, auth_sessions, auth_sessions.c.expires_at <= at, after, limit)
+
     def valid_sessions(self, auth_ids: Collection[str], at: str) -> set[str]:
         valid: set[str] = set()
         for chunk in _chunks(auth_ids):
@@ -210,6 +217,10 @@ class SqlAccounts:
                 continue  # somebody else's first draw came between
         return 1
 
+    def sweep_throttles(self, idle: Sequence[tuple[int, int]], after: str, limit: int) -> Step:
+        over = or_(*(throttles.c.bucket.between(low, high) for low, high in idle))
+        return sweep(self._connection, throttles, over, after, limit)
+
     # --- invitations ------------------------------------------------------------------------
 
     def add_invite(self, invite: Invite) -> None:
@@ -232,6 +243,19 @@ class SqlAccounts:
             return False
         self._connection.execute(update(invites).where(*here).values(revoked=True))
         return True
+
+    def remove_invites(self, trip_id: str, invite_ids: Collection[str]) -> None:
+        for chunk in _chunks(invite_ids):
+            here = (invites.c.trip_id == trip_id, invites.c.id.in_(chunk))
+            self._connection.execute(delete(invites).where(*here))
+
+    def sweep_invites(self, before: str, after: str, limit: int) -> Step:
+        # Where the first is NULL, the second decides.
+        dead = or_(
+            func.coalesce(invites.c.expires_at, "~") <= before,
+            and_(invites.c.revoked, invites.c.created_at <= before),
+        )
+        return sweep(self._connection, invites, dead, after, limit)
 
     # --- trips ------------------------------------------------------------------------------
 

@@ -27,7 +27,7 @@ from domain.services.rooms import access, apply, join_trip, read_trip
 from domain.trip import TripAggregate
 
 MAX_INVITES = 200
-"""Invitations that a trip keeps, revoked and expired ones included."""
+"""Invitations of a trip that work. So many are kept in all: dead ones make room for new ones."""
 _RANK: dict[Role, int] = {"viewer": 0, "editor": 1, "owner": 2}
 
 
@@ -46,8 +46,13 @@ def live_members(trip: TripAggregate) -> list[Member]:
 def create_invite(command: CreateInvite, uow: UnitOfWork) -> Invite:
     """Make a link. Owners only."""
     trip = _as_owner(uow.trips.lock(command.trip_id), command.actor.user_id)
-    if len(uow.accounts.invites_of(trip.id)) >= MAX_INVITES:
-        raise LimitReached(f"a trip keeps at most {MAX_INVITES} invitations", limit=MAX_INVITES)
+    kept = uow.accounts.invites_of(trip.id)
+    dead = [each.id for each in kept if not each.usable(command.at)]
+    if len(kept) - len(dead) >= MAX_INVITES:
+        message = f"a trip has at most {MAX_INVITES} invitations that work; withdraw some"
+        raise LimitReached(message, limit=MAX_INVITES)
+    # Newest first: the oldest dead ones make room.
+    uow.accounts.remove_invites(trip.id, dead[len(dead) - max(0, len(kept) + 1 - MAX_INVITES) :])
     invite = Invite(
         id=command.invite_id,
         trip_id=trip.id,

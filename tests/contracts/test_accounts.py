@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from sqlalchemy import Engine, create_engine, event
 from domain.accounts import AccountRepositories, AuthSession, User, later
 from domain.errors import Conflict
 from domain.membership import Invite
+from domain.sweeping import Step, idle_windows
 from storage import tables, tables_accounts
 from storage.accounts_memory import AccountsState, MemoryAccounts
 from storage.accounts_repository import SqlAccounts
@@ -290,6 +292,81 @@ def test_invitations(begin: Begin) -> None:
         revoked = accounts.invite_by_token("token1")
         assert revoked is not None and revoked.revoked
         assert [invite.revoked for invite in accounts.invites_of("t1")] == [False, True]
+
+
+def test_invitations_are_removed_of_their_own_trip_only(begin: Begin) -> None:
+    with begin() as accounts:
+        for invite in (_invite(1), _invite(2), _invite(3, trip="t2")):
+            accounts.add_invite(invite)
+        accounts.remove_invites("t1", ["i1", "i3", "unknown"])
+        accounts.remove_invites("t1", [])
+    with begin() as accounts:
+        assert [each.id for each in accounts.invites_of("t1")] == ["i2"]
+        assert [each.id for each in accounts.invites_of("t2")] == ["i3"]
+
+
+def _walk(step: Callable[[str, int], Step], size: int) -> list[int]:
+    """What each step of a whole sweep removed."""
+    removed, after = [], ""
+    while True:
+        done = step(after, size)
+        removed.append(done.removed)
+        if done.next is None:
+            return removed
+        assert done.next > after
+        after = done.next
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 100])
+def test_expired_sessions_are_swept_in_steps(begin: Begin, size: int) -> None:
+    with begin() as accounts:
+        accounts.add_user(_user(1))
+        for n in range(8):
+            accounts.add_session(_session(n))
+            accounts.touch_session(f"s{n}", AT, later(AT, days=n))
+    with begin() as accounts:
+        removed = _walk(lambda after, limit: accounts.sweep_sessions(later(AT, days=4), after, limit), size)
+        assert sum(removed) == 5 and len(removed) == 8 // size + 1
+        assert accounts.sweep_sessions(later(AT, days=4), "", 100) == Step(0, None)
+    with begin() as accounts:
+        assert sorted(each.id for each in accounts.sessions_of("u1")) == ["s5", "s6", "s7"]
+
+
+def test_dead_invitations_are_swept_when_they_are_old(begin: Begin) -> None:
+    new = later(AT, days=20)
+    kinds = [
+        _invite(1), _invite(2, expires_at=later(AT, days=9)), _invite(3, expires_at=later(AT, days=11)),
+        _invite(4, revoked=True), msgspec.structs.replace(_invite(5, revoked=True), created_at=new),
+        _invite(6, revoked=True, expires_at=later(AT, days=11)),
+    ]  # fmt: skip
+    with begin() as accounts:
+        for invite in kinds:
+            accounts.add_invite(invite)
+    with begin() as accounts:
+        removed = _walk(lambda after, limit: accounts.sweep_invites(later(AT, days=10), after, limit), 4)
+        assert removed == [2, 1]
+    with begin() as accounts:
+        assert sorted(each.id for each in accounts.invites_of("t1")) == ["i1", "i3", "i5"]
+
+
+def test_counts_of_throttles_are_swept_when_their_time_is_over(begin: Begin) -> None:
+    now = int(datetime.fromisoformat(AT).timestamp())
+    with begin() as accounts:
+        for seconds in (900, 3600):
+            for ago in (0, 1, 2, 100):
+                accounts.hit(f"{seconds}-{ago}", now // seconds - ago)
+        accounts.draw("full", 1000 * now - 60_001, 60_000, 60_000)
+        accounts.draw("filling", 1000 * now - 59_000, 60_000, 60_000)
+    with begin() as accounts:
+        idle = idle_windows(AT)
+        assert sum(_walk(lambda after, limit: accounts.sweep_throttles(idle, after, limit), 3)) == 5
+    with begin() as accounts:
+        for seconds in (900, 3600):
+            assert [accounts.hit(f"{seconds}-{ago}", now // seconds - ago) for ago in (0, 1, 2, 100)] == [
+                2, 2, 1, 1,
+            ]  # fmt: skip
+        assert accounts.draw("filling", 1000 * now, 60_000, 60_000) == 1_000
+        assert accounts.draw("full", 1000 * now, 60_000, 60_000) == 0
 
 
 def test_every_account_table_is_declared() -> None:

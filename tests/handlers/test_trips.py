@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.accounts import hash_token
+from domain.services import members
 from handlers.demo import load_sample
 from tests.handlers.world import World
 
@@ -183,6 +184,33 @@ async def test_the_last_owner_stays(world: World) -> None:
     await ann.patch(f"/api/trips/{trip_id}/members/{bob.user['id']}", {"role": "owner"})
     assert (await ann.delete(me)).status == 200
     assert (await ann.get("/api/trips")).json == {"trips": []}
+
+
+async def test_only_invitations_that_work_count_against_the_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(members, "MAX_INVITES", 3)
+    ann = await world.client().guest("Ann")
+    trip_id = await ann.trip()
+    path = f"/api/trips/{trip_id}/invites"
+
+    async def make(**more: Any) -> str:
+        world.wait(seconds=1)
+        made = await ann.post(path, {"role": "viewer", **more})
+        assert made.status == 201, made
+        return str(made.json["invite"]["id"])
+
+    lasting, withdrawn, expired = await make(), await make(), await make(expires_in_hours=1)
+    refused = await ann.post(path, {"role": "viewer"})
+    assert (refused.status, refused.code) == (422, "limit")
+    await ann.delete(f"{path}/{withdrawn}")
+    world.wait(hours=2)
+    new = await make()
+    kept = [each["id"] for each in (await ann.get(path)).json["invites"]]
+    assert kept == [new, expired, lasting], "the oldest dead one has made room"
+    newest = await make()
+    assert [each["id"] for each in (await ann.get(path)).json["invites"]] == [newest, new, lasting]
+    assert (await ann.post(path, {"role": "viewer"})).status == 422
 
 
 async def test_an_invitation_end_to_end(world: World) -> None:
