@@ -31,7 +31,7 @@ from handlers import listening, logs, make_application, metrics
 from handlers.accepting import Board, Doors
 from handlers.body_limit import BodyLimit
 from handlers.demo import load_sample
-from handlers.deps import Check, Deps, Features, utc_now
+from handlers.deps import Check, Deps, Features
 from handlers.http_server import GracefulServer
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
@@ -49,6 +49,7 @@ from realtime.broker import Broker
 from realtime.broker_memory import MemoryBroker
 from realtime.broker_redis import RedisBroker
 from realtime.broker_redis_cluster import RedisClusterBroker
+from realtime.clock import utc_now
 from realtime.hub import Hub
 from realtime.jobs.doorbell import Doorbell
 from realtime.jobs.doorbell_celery import CeleryDoorbell, listen

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from domain.accounts import Limits, timestamp
+from domain.accounts import Limits
 from domain.ports import Run
 from domain.services.demo import Sample
 from handlers.proxies import TRUSTED_BY_DEFAULT, Networks
+from realtime.clock import utc_now
 from realtime.hub import Hub
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ Check = Callable[[], Awaitable[str | None]]
 
 CountRequest = Callable[[str, str, int, float], None]
 """`(method, route, status, seconds)` of a request that has been answered."""
-
-
-def utc_now() -> str:
-    """The clock of the edge: ISO 8601, UTC, milliseconds."""
-    return timestamp(datetime.now(UTC))
 
 
 @dataclass(frozen=True)

@@ -58,11 +58,11 @@ def seq_of(body: bytes) -> int:
 
 def touches_authority(event: Event) -> bool:
     """The event says something about who may be here, or what they are called."""
-    return any(
-        change.t == "member"
-        or (change.t == "trip" and ("deleted" in change.set or "visibility" in change.set))
-        for change in event.changes
-    )
+    for change in event.changes:
+        t = change.t
+        if t == "member" or (t == "trip" and ("deleted" in change.set or "visibility" in change.set)):
+            return True
+    return False
 
 
 def read_authority(bodies: list[bytes]) -> Authority:

@@ -15,12 +15,10 @@ import random
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from domain.accounts import timestamp
 from domain.commands import Actor, Applied, ApplyOperation
 from domain.errors import DomainError
 from domain.ports import Outcome, Run
@@ -29,6 +27,7 @@ from realtime import close_codes
 from realtime.admission import Admission, Arrival, HubLimits
 from realtime.broker import Broker
 from realtime.channels import Channels
+from realtime.clock import utc_now
 from realtime.connection import Connection, Transport
 from realtime.drain import drain
 from realtime.envelope import CONTROL_CHANNEL, FORMAT, Envelope, Revoke, room_channel, seal, unseal
@@ -62,11 +61,6 @@ StillSignedIn = Callable[[set[str]], Awaitable[set[str]]]
 """Which of these `auth_id`s are still valid; asked about every 15 seconds."""
 
 
-def utc_now() -> str:
-    """The clock of the room: ISO 8601, UTC, milliseconds."""
-    return timestamp(datetime.now(UTC))
-
-
 class Hub:
     """See the module. One in a process."""
 
@@ -87,6 +81,7 @@ class Hub:
         self.times = times or Times()
         self.limits = limits or HubLimits()
         self.stats = Stats()
+        self.loop_time = asyncio.get_running_loop().time
         self.draining = False
         self.sessions: set[Session] = set()
         self.emptied = asyncio.Event()

@@ -29,9 +29,13 @@ class Publisher:
         away: other processes then find the events by themselves."""
         if not committed:
             return
-        bodies = [entry.body for entry in committed]
-        authority = any(touches_authority(entry.event) for entry in committed)
-        talk = any(entry.event.talk or entry.event.suggested is not None for entry in committed)
+        bodies: list[bytes] = []
+        authority = talk = False
+        for entry in committed:
+            event = entry.event
+            bodies.append(entry.body)
+            authority = authority or touches_authority(event)
+            talk = talk or bool(event.talk) or event.suggested is not None
         payload = encode_events(epoch, bodies)
         batch = Batch(epoch, committed[0].event.seq, bodies, authority, payload, talk)
         self._hub.deliver(trip_id, batch)

@@ -89,7 +89,7 @@ class Session:
         self._context: Context | None = None
         self._rate = hub.limits.frames_per_second
         self._tokens = 2 * self._rate
-        self._counted = asyncio.get_running_loop().time()
+        self._counted = hub.loop_time()
         self._attached = False
         self._shown = False
         self._marks = ReadMarks(hub, self)
@@ -185,14 +185,15 @@ class Session:
             self._hub.presence.point(room.id, self.sid, message)
 
     def _spend(self, tokens: float) -> bool:
-        now = asyncio.get_running_loop().time()
-        self._tokens = min(2 * self._rate, self._tokens + (now - self._counted) * self._rate)
+        now, rate = self._hub.loop_time(), self._rate
+        left = self._tokens + (now - self._counted) * rate - tokens
         self._counted = now
-        if self._tokens < tokens:
+        if left > 2 * rate - tokens:
+            left = 2 * rate - tokens
+        self._tokens = left
+        if left < 0:
             self.refuse(close_codes.RATE, "rate", "too many frames", RATE_RETRY_MS)
-            return False
-        self._tokens -= tokens
-        return True
+        return left >= 0
 
     def _refuse_frame(self, frame: str | bytes, why: str) -> None:
         if self.room is None:

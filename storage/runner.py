@@ -43,10 +43,14 @@ ATTEMPTS: dict[Fault, int] = {Fault.CONTENTION: 3, Fault.LOST: 2, Fault.EXHAUSTE
 PAUSE_SECONDS = 0.02
 """Before the second attempt; doubled for each further one, and jittered."""
 
+_APPLIED, _REPEATED = ("applied", ""), ("repeated", "")
+
 Publish = Callable[[str, str, list[Committed]], None]
 C = TypeVar("C")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
+_OP_ID = copy_context().run(bind_contextvars, op_id="")["op_id"].var
+"""What `bind_contextvars(op_id=...)` sets; to be set by itself for each operation."""
 
 
 class Job:
@@ -67,19 +71,9 @@ class Job:
         self.op_id: str | None = op_id if isinstance(op_id, str) else None
         """What makes the command safe to repeat after a commit of unknown outcome."""
         if self.op_id is not None:
-            self.context.run(bind_contextvars, op_id=op_id)
+            self.context.run(_OP_ID.set, op_id)
         self.outcome: Outcome[Any] = Outcome()
         self._answer = answer
-
-    @property
-    def ended(self) -> tuple[str, str]:
-        """For `Gauges.operations`."""
-        error = self.outcome.error
-        if error is None:
-            return ("repeated" if getattr(self.outcome.result, "repeated", False) else "applied", "")
-        if isinstance(error, DomainError):
-            return ("rejected", error.code)
-        return ("failed", "internal")
 
     def perform(self, unit: Unit) -> None:
         self.outcome.result = self.outcome.error = None
@@ -222,7 +216,7 @@ class Runner:
 
     def _count(self, job: Job) -> None:
         if job.op_id is not None:
-            self.gauges.operations[job.ended] += 1
+            self.gauges.operations[_ended(job.outcome)] += 1
 
     def _spawn(self, work: Any) -> None:
         # A context of its own: a lane outlives the request that opened it.
@@ -403,6 +397,14 @@ def _perform(job: Job, unit: Unit, in_lane: bool) -> bool:
         if in_lane:
             unit.drop(broken=not isinstance(error, DomainError))
         return in_lane
+
+
+def _ended(outcome: Outcome[Any]) -> tuple[str, str]:
+    """For `Gauges.operations`."""
+    error = outcome.error
+    if error is None:
+        return _REPEATED if getattr(outcome.result, "repeated", False) else _APPLIED
+    return ("rejected", error.code) if isinstance(error, DomainError) else ("failed", "internal")
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:
