@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from loadtests.bench.durable import BARE_MANY, BARE_ONE, MANY_ROOMS, ONE_ROOM
-from loadtests.bench.fan_out import CALM, LOAD
+from loadtests.bench.fan_out import CALM, LOAD, taken_apart
 from loadtests.bench.figures import Aim, FanOut, Findings
 from loadtests.bench.stands import OURS
 from loadtests.peers import BARE_HANDLER, FLASK_SOCKETIO, PICOWS, WRITE_MESSAGE, WS
@@ -56,6 +56,12 @@ def _fan_out(findings: Findings) -> Iterator[Aim]:
         ratio = ours.cpu / bare.cpu
         name = f"CPU a delivery over the bare loop's, {ROOM}, {CALM}"
         found = f"{ratio:.2f} ({ours.cpu:.1f} and {bare.cpu:.1f} us)"
+        yield Aim(name, f"at most {CALM_TIMES_BARE}", found, ratio <= CALM_TIMES_BARE)
+    lines = {each.who: each.member for each in taken_apart(findings)}
+    if OURS in lines and PICOWS.name in lines:
+        ratio = lines[OURS] / lines[PICOWS.name]
+        found = f"{ratio:.2f} ({lines[OURS]:.2f} and {lines[PICOWS.name]:.2f} us)"
+        name = f"the same without what a message costs however few hear it, {CALM}"
         yield Aim(name, f"at most {CALM_TIMES_BARE}", found, ratio <= CALM_TIMES_BARE)
     ours, bare = cell(OURS, ROOM, LOAD), cell(PICOWS.name, ROOM, LOAD)
     if ours is not None and bare is not None:

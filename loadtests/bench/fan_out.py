@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import NamedTuple
 
 from loadtests.bench.figures import FanOut, Findings
 from loadtests.bench.profiling import Profiler
@@ -162,3 +163,30 @@ def _profile(seat: Seat, profiler: Profiler) -> None:
         with profiler.watch(seat.stand.pids[0], f"fan-out, {seat.shape.name}, {mode}") as watching:
             if watching:
                 Traffic(seat.groups, seat.stand.wire.message, window).run(PROFILED)
+
+
+class Line(NamedTuple):
+    """Microseconds of CPU: of a message, however few hear it, and of each member that does."""
+
+    who: str
+    message: float
+    member: float
+
+
+def taken_apart(findings: Findings) -> list[Line]:
+    """A straight line through the smallest and the largest room, one message at a time, of each server in one
+    process that was measured in both."""
+    sizes = {shape.name: shape.members for shape in SHAPES if shape.rooms == 1}
+    few, many = min(sizes.values()), max(sizes.values())
+    found: list[Line] = []
+    for who in dict.fromkeys(each.who for each in findings.fan_out):
+        # CPU a message, by members.
+        spent = {
+            sizes[each.shape]: each.cpu * sizes[each.shape]
+            for each in findings.fan_out
+            if (each.who, each.processes, each.mode) == (who, 1, CALM) and each.shape in sizes
+        }
+        if few in spent and many in spent:
+            member = (spent[many] - spent[few]) / (many - few)
+            found.append(Line(who, spent[few] - few * member, member))
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from loadtests.bench.fan_out import CALM, SHAPES
+from loadtests.bench.fan_out import CALM, taken_apart
 from loadtests.bench.figures import Findings
 
 BEGIN, END = "<!-- made by `make bench` -->", "<!-- end -->"
@@ -80,22 +80,7 @@ def _fan_out(findings: Findings) -> list[str]:
 
 
 def _taken_apart(findings: Findings) -> list[str]:
-    """A straight line through the smallest and the largest room: what a message costs however few hear it,
-    and what each further member adds."""
-    sizes = {shape.name: shape.members for shape in SHAPES if shape.rooms == 1}
-    rows = []
-    for who in dict.fromkeys(f.who for f in findings.fan_out):
-        # CPU a message, by members.
-        spent = {
-            sizes[f.shape]: f.cpu * sizes[f.shape]
-            for f in findings.fan_out
-            if (f.who, f.processes, f.mode) == (who, 1, CALM) and f.shape in sizes
-        }
-        few, many = min(sizes.values()), max(sizes.values())
-        # Lines through other rooms could not be compared.
-        if few in spent and many in spent:
-            each = (spent[many] - spent[few]) / (many - few)
-            rows.append((who, f"{spent[few] - few * each:,.0f}", f"{each:.1f}"))
+    rows = [(each.who, f"{each.message:,.0f}", f"{each.member:.1f}") for each in taken_apart(findings)]
     if not rows:
         return []
     head = ("who", "us CPU a message", "us CPU each member adds")
