@@ -368,6 +368,10 @@ class AccountRepositories(Protocol):
     def remove_sessions_of(self, user_id: str, keep: str | None = None) -> list[str]:
         """End all sessions of a user but `keep`; returns the ids that ended."""
 
+    def remove_sessions_before(self, at: str, guests: bool, limit: int) -> list[str]:
+        """End at most `limit` sessions that were made by `at`, those of guests only if `guests`; returns the
+        ids that ended."""
+
     def remove_expired_sessions(self, user_id: str, at: str) -> None: ...
 
     def sweep_sessions(self, at: str, after: str, limit: int) -> Step:

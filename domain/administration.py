@@ -62,6 +62,14 @@ class UnlockUser(msgspec.Struct, frozen=True):
     user_id: str
 
 
+class EndSessions(msgspec.Struct, frozen=True):
+    """End at most `limit` sessions that were made by `at`, those of guests only if `guests`."""
+
+    at: str
+    guests: bool
+    limit: int = 500
+
+
 class ReadTrip(RoomCommand, frozen=True):
     reads_only: ClassVar[bool] = True
 

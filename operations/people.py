@@ -16,9 +16,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.accounts import LogoutAll, User, is_locked
-from domain.administration import FindUsers, LockUser, ReadUser, SetPassword, UnlockUser, UserReport
+from domain.administration import (
+    EndSessions,
+    FindUsers,
+    LockUser,
+    ReadUser,
+    SetPassword,
+    UnlockUser,
+    UserReport,
+)
 from domain.services.accounts import logout_all
-from domain.services.administration import find_users, lock_user, read_user, set_password, unlock_user
+from domain.services.administration import (
+    end_sessions,
+    find_users,
+    lock_user,
+    read_user,
+    set_password,
+    unlock_user,
+)
 from operations import Domain, Failed, Installation, journal
 
 MIN_PASSWORD = 8
@@ -46,13 +61,20 @@ def add(groups: Any) -> None:
         made.set_defaults(act=act)
     sessions = groups.add_parser("sessions", help="list or end the sessions of a person")
     acts = sessions.add_subparsers(title="what", metavar="WHAT", required=True)
-    for name, act, help_text in (
-        ("list", _show, "where a person is signed in"),
-        ("revoke", _revoke, "sign a person out everywhere; open pages end, too"),
-    ):
-        made = acts.add_parser(name, help=help_text, description=help_text)
-        made.add_argument("who", help="id, user name or e-mail address")
-        made.set_defaults(act=act)
+    listing = acts.add_parser("list", help="where a person is signed in")
+    listing.add_argument("who", help="id, user name or e-mail address")
+    listing.set_defaults(act=_show)
+    revoke = acts.add_parser(
+        "revoke",
+        help="sign a person, or everybody, out everywhere; open pages end, too",
+        description="Signs a person out everywhere, or everybody (--all). Open pages end, too. A guest has "
+        "no password and cannot come back as the same person.",
+    )
+    whose = revoke.add_mutually_exclusive_group(required=True)
+    whose.add_argument("who", nargs="?", help="id, user name or e-mail address")
+    whose.add_argument("--all", action="store_true", help="everybody")
+    revoke.add_argument("--keep-guests", action="store_true", help="with --all: leave guests signed in")
+    revoke.set_defaults(act=_revoke)
 
 
 def _find(installation: Installation, given: argparse.Namespace) -> None:
@@ -118,6 +140,12 @@ def _unlock(installation: Installation, given: argparse.Namespace) -> None:
 
 
 def _revoke(installation: Installation, given: argparse.Namespace) -> None:
+    if given.all:
+        _revoke_all(installation, guests=not given.keep_guests)
+        return
+    if given.keep_guests:
+        raise Failed("--keep-guests goes with --all")
+
     async def act() -> int:
         async with installation.domain() as domain:
             user = (await domain.run(read_user, ReadUser(given.who))).user
@@ -125,6 +153,20 @@ def _revoke(installation: Installation, given: argparse.Namespace) -> None:
                 return await _end(domain, user.id, await domain.run(logout_all, LogoutAll(user.id)))
 
     _say_ended(installation, asyncio.run(act()), "Signed out.")
+
+
+def _revoke_all(installation: Installation, guests: bool) -> None:
+    async def act() -> int:
+        async with installation.domain() as domain:
+            with journal.act(installation, "sessions revoke --all", guests="too" if guests else "kept"):
+                # Who signs in meanwhile stays: the list would have no end.
+                command, count = EndSessions(domain.clock(), guests), 0
+                while ended := await domain.run(end_sessions, command):
+                    await domain.revoke(auth_ids=ended)
+                    count += len(ended)
+                return count
+
+    _say_ended(installation, asyncio.run(act()), "Everybody is signed out.")
 
 
 async def _end(domain: Domain, user_id: str, auth_ids: Sequence[str]) -> int:

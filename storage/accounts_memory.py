@@ -123,6 +123,15 @@ class MemoryAccounts:
         self.remove_sessions(ended)
         return ended
 
+    def remove_sessions_before(self, at: str, guests: bool, limit: int) -> list[str]:
+        found = sorted(
+            each.id
+            for each in self._state.sessions.values()
+            if each.created_at <= at and (guests or not self._state.users[each.user_id].is_guest)
+        )[:limit]
+        self.remove_sessions(found)
+        return found
+
     def remove_expired_sessions(self, user_id: str, at: str) -> None:
         self.remove_sessions(
             [s.id for s in self._state.sessions.values() if s.user_id == user_id and s.expires_at <= at]

@@ -146,6 +146,14 @@ class SqlAccounts:
         self.remove_sessions(ended)
         return ended
 
+    def remove_sessions_before(self, at: str, guests: bool, limit: int) -> list[str]:
+        query = select(auth_sessions.c.id).where(auth_sessions.c.created_at <= at)
+        if not guests:
+            query = query.join(users, users.c.id == auth_sessions.c.user_id).where(~users.c.is_guest)
+        found = list(self._connection.scalars(query.order_by(auth_sessions.c.id).limit(limit)))
+        self.remove_sessions(found)
+        return found
+
     def remove_expired_sessions(self, user_id: str, at: str) -> None:
         self._connection.execute(
             delete(auth_sessions).where(auth_sessions.c.user_id == user_id, auth_sessions.c.expires_at <= at)

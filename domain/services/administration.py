@@ -14,6 +14,7 @@ from domain.administration import (
     MAX_FOUND_USERS,
     OPERATOR,
     DeleteTripAsOperator,
+    EndSessions,
     FindUsers,
     LockUser,
     ReadTrip,
@@ -73,6 +74,11 @@ def lock_user(command: LockUser, uow: UnitOfWork) -> list[str]:
 def unlock_user(command: UnlockUser, uow: UnitOfWork) -> None:
     """Again is fine."""
     uow.accounts.update_user(unlock(_account(uow, command.user_id)))
+
+
+def end_sessions(command: EndSessions, uow: UnitOfWork) -> list[str]:
+    """Returns the ids of those that ended; none: there are no more."""
+    return uow.accounts.remove_sessions_before(command.at, command.guests, command.limit)
 
 
 def _account(uow: UnitOfWork, user_id: str) -> User:

@@ -20,7 +20,7 @@ TARGET = ROOT / "frontend" / "src" / "protocol.gen.ts"
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from domain import answers, entities, events, operations, talk  # noqa: E402
+from domain import administration, answers, entities, events, operations, talk  # noqa: E402
 from realtime import close_codes, protocol  # noqa: E402
 
 HEADER = """\
@@ -133,6 +133,8 @@ def _aliases() -> str:
         values = ", ".join(f"'{value}'" for value in get_args(_ALIASES[name]))
         lines.append(f"export const {const}: readonly {name}[] = [{values}]")
     lines.append(f"/** Author of what the assistant says. */\nexport const ASSISTANT = '{talk.ASSISTANT}'")
+    lines.append("/** Actor of what an operator does in a trip. */")
+    lines.append(f"export const OPERATOR = '{administration.OPERATOR}'")
     lines.append("/** Values keyed by field name, or by `links.<id>` for entries of a map field. */")
     lines.append("export type FieldValues = Record<string, unknown>")
     return "\n".join(lines) + "\n"

@@ -33,6 +33,8 @@ export const STOP_KINDS: readonly StopKind[] = ['sight', 'food', 'lodging', 'tra
 export const STOP_STATUSES: readonly StopStatus[] = ['idea', 'planned', 'booked', 'done', 'cancelled']
 /** Author of what the assistant says. */
 export const ASSISTANT = 'assistant'
+/** Actor of what an operator does in a trip. */
+export const OPERATOR = 'operator'
 /** Values keyed by field name, or by `links.<id>` for entries of a map field. */
 export type FieldValues = Record<string, unknown>
 

@@ -186,6 +186,22 @@ def test_sessions(begin: Begin) -> None:
         assert accounts.valid_sessions(asked, AT) == set()
 
 
+def test_sessions_of_everybody_end_in_pieces(begin: Begin) -> None:
+    with begin() as accounts:
+        accounts.add_user(_user(1))
+        accounts.add_user(_user(2, is_guest=True))
+        for n in range(5):
+            accounts.add_session(_session(n, "u2" if n == 3 else "u1"))
+        accounts.add_session(msgspec.structs.replace(_session(5), created_at=later(AT, seconds=1)))
+    with begin() as accounts:
+        assert accounts.remove_sessions_before(AT, False, 3) == ["s0", "s1", "s2"]
+        assert accounts.remove_sessions_before(AT, False, 3) == ["s4"]
+        assert accounts.remove_sessions_before(AT, False, 3) == [], "a guest, and one who came later"
+    with begin() as accounts:
+        assert accounts.remove_sessions_before(AT, True, 3) == ["s3"]
+        assert [each.id for each in accounts.sessions_of("u1")] == ["s5"]
+
+
 def test_many_sessions_at_once(begin: Begin) -> None:
     with begin() as accounts:
         accounts.add_user(_user(1))

@@ -139,6 +139,24 @@ async def test_people(server: ServerProcess, settings: dict[str, str]) -> None:
     await page.stop()
 
 
+async def test_everybody_is_signed_out_at_once(server: ServerProcess, settings: dict[str, str]) -> None:
+    people = [await register(server.url, f"all{n}") for n in range(3)]
+    guest = Api(server.url)
+    await guest.ok("GET", "/api/me")
+    await guest.ok("POST", "/api/auth/guest", {"name": "Gil"})
+    trip = (await people[0].ok("POST", "/api/trips", {"title": "大理"}))["trip"]["id"]
+    page = await RoomClient(people[0], trip).start()
+    code, said = await run(settings, "sessions", "revoke", "--all", "--keep-guests")
+    assert code == 0 and "Everybody is signed out." in said, said
+    await page.until(lambda: 4401 in page.close_codes)
+    assert (await guest.ok("GET", "/api/me"))["user"] is not None
+    assert "0 session(s)" in (await run(settings, "sessions", "list", "all2"))[1]
+    assert "1 session(s) ended" in (await run(settings, "sessions", "revoke", "--all"))[1]
+    for wrong in (("--keep-guests", "all0"), ("--all", "all0"), ()):
+        assert (await run(settings, "sessions", "revoke", *wrong))[0] != 0
+    assert ("sessions revoke --all", "done") in journal(settings)
+
+
 async def test_trips(server: ServerProcess, settings: dict[str, str]) -> None:
     ann, bob = await register(server.url, "ann"), await register(server.url, "bob")
     trip = (await ann.ok("POST", "/api/trips", {"title": "大理"}))["trip"]["id"]

@@ -6,7 +6,7 @@ export const en = {
     retry: "Try again", copy: "Copy", copied: "Copied", copyFailed: "Could not copy. Select the text instead.",
     back: "Back", more: "More", notices: "Notices", loading: "Loading", optional: "optional", you: "you",
     done: "Done", home: "First page", signIn: "Sign in", skip: "Skip to content", clear: "Clear", none: "None",
-    open: "Open", all: "All", someone: "Someone", dismiss: "Dismiss", language: "Language", theme: "Appearance",
+    open: "Open", all: "All", someone: "Someone", operator: "An operator", dismiss: "Dismiss", language: "Language", theme: "Appearance",
     reload: "Reload",
   },
   theme: { light: "Light", dark: "Dark", system: "System" },

@@ -8,7 +8,7 @@ export const zh: Catalogue = {
     retry: "重试", copy: "复制", copied: "已复制", copyFailed: "无法复制，请手动选择文字。",
     back: "返回", more: "更多", notices: "通知", loading: "加载中", optional: "可不填", you: "我",
     done: "完成", home: "首页", signIn: "登录", skip: "跳到正文", clear: "清除", none: "无",
-    open: "打开", all: "全部", someone: "有人", dismiss: "知道了", language: "语言", theme: "外观",
+    open: "打开", all: "全部", someone: "有人", operator: "管理员", dismiss: "知道了", language: "语言", theme: "外观",
     reload: "重新加载",
   },
   theme: { light: "浅色", dark: "深色", system: "跟随系统" },

@@ -2,10 +2,9 @@
 import { RotateCcw, X } from "lucide-react";
 import { memo, useEffect, useMemo, useRef } from "react";
 import { formatClock, formatDate } from "../../i18n/format";
-import { ASSISTANT, type Change, type RecordType, type RoomEvent } from "../../protocol.gen";
+import { type Change, type RecordType, type RoomEvent } from "../../protocol.gen";
 import { setField } from "../../realtime/operations";
 import { useCanEdit, useRoom, useRoomState } from "../../store";
-import { Avatar } from "../../ui/Avatar";
 import { Button, IconButton } from "../../ui/Button";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
 import { toast } from "../../ui/toast";
@@ -13,6 +12,7 @@ import { markOf } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
 import { openComment } from "../talk/anchor";
+import { AuthorFace, useAuthorName } from "../talk/people";
 import { isTold, kindKey, subjectOf } from "./talkKinds";
 import { useEvents, type EventLog } from "./useEvents";
 import { excerpt, fieldLabel, isSilent, showValue } from "./values";
@@ -103,13 +103,11 @@ function useSubject(event: RoomEvent): string {
 
 const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: string | null }) {
   const { t, language } = useText();
-  const author = useRoomState((s) => s.members.get(event.actor));
   const what = useSubject(event);
   const moved = event.kind === "stop.move" ? event.changes.filter((change) => change.t === "stop").length : 1;
   const kind = event.kind === "member.remove" && event.changes[0]?.id === event.actor ? "member_leave" : kindKey(event);
   const sentence = t(`history.k.${kind}`, { what, count: moved, defaultValue: t("history.k.other") });
-  const isAssistant = event.actor === ASSISTANT;
-  const who = isAssistant ? t("talk.assistant") : (author?.name ?? t("common.someone"));
+  const who = useAuthorName(event.actor);
   const comment = useRoomState((s) => (event.talk ? subjectOf(event, s.talk.messages) : null));
   // The log says that something was said; what was said may have been deleted since.
   const said = useRoomState((s) => s.talk.messages.get(event.talk?.[0]?.id ?? ""));
@@ -118,7 +116,7 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
   const changes = event.changes.filter((change) => !change.new && (field === null || touches(change, field))).slice(0, 6);
   return (
     <li className="entry" data-testid={`event-${event.seq}`} onMouseEnter={() => view.hover(target)} onMouseLeave={() => view.hover(null)}>
-      <Avatar name={who} color={author?.color ?? 0} size={24} away={author?.deleted ?? true} />
+      <AuthorFace id={event.actor} size={24} />
       <div className="entry-body">
         <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{sentence}{event.suggested ? <SuggestedBy by={event.suggested.by} /> : null}</span><time className="num" dateTime={event.at}>{formatClock(event.at, language)}</time></p>
         {comment && !said?.deleted ? <button type="button" className={words ? "entry-words" : "entry-show"} onClick={() => openComment(comment, event.talk?.[0]?.id ?? "")}>{words.slice(0, 240) || t("talk.showComment")}</button> : null}
@@ -131,7 +129,7 @@ const Entry = memo(function Entry({ event, field }: { event: RoomEvent; field: s
 /** An accepted piece of a proposal: it came about in the accepter's name, by another's idea. */
 function SuggestedBy({ by }: { by: string }) {
   const { t } = useText();
-  const name = useRoomState((s) => (by === ASSISTANT ? t("talk.assistant") : (s.members.get(by)?.name ?? t("common.someone"))));
+  const name = useAuthorName(by);
   return <span className="entry-suggested">{t("history.suggestedBy", { name })}</span>;
 }
 

@@ -3,11 +3,13 @@ import { useEffect, useRef } from "react";
 import { useRoom, useRoomState } from "../../store";
 import { announce } from "../../ui/announce";
 import { useText } from "../room/useText";
+import { useNameOf } from "../talk/people";
 
 export function useAnnounceRemote(): void {
   const glow = useRoomState((s) => s.glow);
   const room = useRoom();
   const { t, name, dayName } = useText();
+  const nameOf = useNameOf();
   const said = useRef(new Map<string, number>());
   useEffect(() => {
     const state = room.store.getState();
@@ -15,7 +17,7 @@ export function useAnnounceRemote(): void {
     for (const [id, mark] of glow) {
       if (said.current.get(id) === mark.until) continue;
       said.current.set(id, mark.until);
-      const who = state.members.get(mark.author)?.name ?? t("common.someone");
+      const who = nameOf(mark.author);
       const stop = state.stops.get(id);
       const day = state.days.find((each) => each.id === id);
       const moved = mark.fields.includes("pos") || mark.fields.includes("day_id");
@@ -27,5 +29,5 @@ export function useAnnounceRemote(): void {
     }
     for (const [who, each] of lines) announce(each.length > 3 ? t("live.many", { who, count: each.length }) : each.join(" "));
     if (said.current.size > 500) said.current.clear();
-  }, [glow, room, t]); // name and dayName follow t
+  }, [glow, room, t]); // name, dayName and nameOf follow t and the room
 }

@@ -1,8 +1,8 @@
-/** Who says something: members by their names and colours, and the assistant. */
-import { Sparkles } from "lucide-react";
+/** Who says or does something: members by their names and colours, the assistant, and whoever runs this site. */
+import { ShieldCheck, Sparkles } from "lucide-react";
 import { useMemo } from "react";
 import { useSession } from "../../app/session";
-import { ASSISTANT } from "../../protocol.gen";
+import { ASSISTANT, OPERATOR } from "../../protocol.gen";
 import { useMember, useMembers, useRoomState } from "../../store";
 import { Avatar } from "../../ui/Avatar";
 import { useText } from "../room/useText";
@@ -14,22 +14,32 @@ export const useHasAssistant = (): boolean => useSession((s) => s.features["assi
 /** The assistant answers to its name in both languages, whichever the writer's screen speaks. */
 const ASSISTANT_NAMES = ["助手", "Assistant"];
 
+/** What an author is called who is no member, and never was. */
+const STANDING = { [ASSISTANT]: "talk.assistant", [OPERATOR]: "common.operator" } as const;
+const standing = (id: string) => STANDING[id as keyof typeof STANDING] ?? null;
+
 export function useAuthorName(id: string): string {
   const { t } = useText();
-  const member = useMember(id === ASSISTANT ? null : id);
-  return id === ASSISTANT ? t("talk.assistant") : (member?.name ?? t("common.someone"));
+  const key = standing(id);
+  const member = useMember(key ? null : id);
+  return key ? t(key) : (member?.name ?? t("common.someone"));
 }
 
 export function useNameOf(): (id: string) => string {
   const { t } = useText();
   const members = useRoomState((s) => s.members);
-  return (id) => (id === ASSISTANT ? t("talk.assistant") : (members.get(id)?.name ?? t("common.someone")));
+  return (id) => {
+    const key = standing(id);
+    return key ? t(key) : (members.get(id)?.name ?? t("common.someone"));
+  };
 }
 
 export function AuthorFace({ id, size }: { id: string; size: number }) {
-  const member = useMember(id === ASSISTANT ? null : id);
-  if (id === ASSISTANT) {
-    return <span className="avatar avatar-assistant" style={{ width: size, height: size }} aria-hidden><Sparkles size={Math.round(size * 0.55)} /></span>;
+  const key = standing(id);
+  const member = useMember(key ? null : id);
+  if (key) {
+    const Icon = id === OPERATOR ? ShieldCheck : Sparkles;
+    return <span className={`avatar avatar-${id}`} style={{ width: size, height: size }} aria-hidden><Icon size={Math.round(size * 0.55)} /></span>;
   }
   return <Avatar name={member?.name ?? "?"} color={member?.color ?? 0} size={size} away={member?.deleted ?? true} />;
 }
