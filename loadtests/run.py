@@ -79,6 +79,9 @@ def run(name: str, chosen: Profile, script: Path) -> int:
         (folder / PROFILE).write_bytes(msgspec.json.encode(chosen))
         print(f"ready after {time.monotonic() - began:.0f} s; now {chosen.crowd} users come", flush=True)
         result, meter = _generate(chosen, folder, running)
+        result.growth = meter.growth(*result.measured)
+        for what, times in result.growth.items():
+            result.figures[f"growth of {what} of the servers, percent"] = 100 * (times - 1)
         acknowledged = json.loads((folder / ACKNOWLEDGED).read_text("utf-8"))
         lost, twice = truth.compare(acknowledged, truth.read_log(running.database, DATABASE))
         result.lost += len(lost)

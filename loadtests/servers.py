@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -22,6 +23,8 @@ from tests.services.server import ROOT
 from tests.services.supervisor import Supervisor
 
 DATABASE = "load"
+ENOUGH = 10
+"""Samples in a tenth of a run, below which nothing is said about growth."""
 CHUNKS = 40
 """Tokens of an answer: two seconds."""
 SETTINGS = {
@@ -62,10 +65,13 @@ def servers(processes: int, script: Path = ROOT / "server.py") -> Iterator[Serve
 
 @dataclass
 class Sample:
-    """CPU seconds so far of each part, at a moment of the monotonic clock."""
+    """CPU seconds so far of each part, and its memory (bytes) and open files, at a moment of the monotonic
+    clock."""
 
     at: float
     spent: dict[str, float]
+    memory: dict[str, int]
+    files: dict[str, int]
 
 
 @dataclass
@@ -93,8 +99,10 @@ class Meter:
             self._stop.wait(1)
 
     def _look(self) -> None:
+        memory: dict[str, int] = {}
+        files: dict[str, int] = {}
         for name, pid in list(self.parts.items()):
-            rss = 0
+            rss = opened = 0
             try:
                 parent = psutil.Process(pid)
                 family = [parent, *parent.children(recursive=True)]
@@ -103,16 +111,18 @@ class Meter:
             for process in family:
                 try:
                     times, rss = process.cpu_times(), rss + process.memory_info().rss
-                except psutil.NoSuchProcess:
+                    opened += process.num_fds()
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
                     continue
                 self._spent[name, process.pid] = times.user + times.system
+            memory[name], files[name] = rss, opened
             self.peak_rss[name] = max(rss, self.peak_rss.get(name, 0))
         totals: dict[str, float] = {}
         for (name, _), spent in self._spent.items():
             totals[name] = totals.get(name, 0.0) + spent
         busy = psutil.cpu_times()
         totals["machine"] = float(sum(busy) - busy.idle - busy.iowait)
-        self.samples.append(Sample(time.monotonic(), totals))
+        self.samples.append(Sample(time.monotonic(), totals, memory, files))
 
     def cores(self, began: float, ended: float) -> dict[str, float]:
         """How many cores each part kept busy between two moments, to about a second."""
@@ -127,3 +137,19 @@ class Meter:
             0.0, busy.pop("machine") - sum(busy[name] for name in self.parts if name in busy)
         )
         return busy
+
+    def growth(self, began: float, ended: float) -> dict[str, float]:
+        """How many times as much memory and as many open files the servers had in the last tenth of a span
+        as in the tenth behind its first fifth, when everybody has come and caches are warm (medians). Empty
+        when it was too short to tell."""
+        span = ended - began
+        early = [each for each in self.samples if 0.2 * span <= each.at - began <= 0.3 * span]
+        late = [each for each in self.samples if 0.9 * span <= each.at - began <= span]
+        if min(len(early), len(late)) < ENOUGH:
+            return {}
+        return {
+            "memory": median(each.memory["servers"] for each in late)
+            / median(each.memory["servers"] for each in early),
+            "files": median(each.files["servers"] for each in late)
+            / median(each.files["servers"] for each in early),
+        }

@@ -40,13 +40,15 @@ class Latency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a run must keep. `per_second` are lowest rates; tables are keyed by the name of a row. A row that
-    has a limit must have been measured at all."""
+    has a limit must have been measured at all. `growth`: how many times as much memory and as many open files
+    the servers may have at the end as in the beginning; see `Meter.growth`."""
 
     lost: Count
     duplicates: Count
     errors: Count
     latency_ms: dict[str, Latency]
     per_second: dict[str, Seconds] = {}
+    growth: dict[Literal["memory", "files"], Seconds] = {}
 
 
 class Storms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +120,8 @@ class Result(msgspec.Struct):
     figures: dict[str, float]
     measured: tuple[float, float]
     storms: list[tuple[float, float]] = []
+    growth: dict[str, float] = {}
+    """Not the generator's: it is measured beside it."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -193,6 +197,12 @@ def check(limits: Limits, result: Result) -> list[Check]:
     for name, least in limits.per_second.items():
         rate = rows[name].per_second if name in rows else 0.0
         checks.append(Check(f"{name} per second", f"at least {least:g}", f"{rate:.1f}", rate >= least))
+    for what, times in limits.growth.items():
+        grown = result.growth.get(what)
+        said = "never measured" if grown is None else f"{grown:.3f} times"
+        checks.append(
+            Check(f"growth of {what}", f"at most {times:g} times", said, grown is not None and grown <= times)
+        )
     return checks
 
 

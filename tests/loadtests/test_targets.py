@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from loadtests.servers import Meter, Sample
 from loadtests.targets import Latency, Limits, Result, Row, TargetsError, check, load, profile
 
 GOOD = """
@@ -71,7 +73,7 @@ def test_an_unknown_profile_is_refused_with_those_there_are(tmp_path: Path) -> N
         profile("seeed", path)
 
 
-LIMITS = Limits(0, 0, 2, {"submit to seen": Latency(p50=100, p95=200)}, {"list trips": 50})
+LIMITS = Limits(0, 0, 2, {"submit to seen": Latency(p50=100, p95=200)}, {"list trips": 50}, {"memory": 1.1})
 GOOD_RUN = Result(
     profile="tiny",
     rows=[
@@ -87,6 +89,7 @@ GOOD_RUN = Result(
     exceptions=[],
     figures={},
     measured=(0, 10),
+    growth={"memory": 1.1, "files": 9.0},
 )
 
 
@@ -98,7 +101,7 @@ def missed(**changes: object) -> list[str]:
 
 def test_a_run_that_reaches_every_target_misses_none() -> None:
     assert missed() == []
-    assert len(check(LIMITS, GOOD_RUN)) == 8
+    assert len(check(LIMITS, GOOD_RUN)) == 9
 
 
 def test_every_kind_of_miss_is_named() -> None:
@@ -112,6 +115,7 @@ def test_every_kind_of_miss_is_named() -> None:
     assert missed(rows=[slow, rows[1]]) == ["submit to seen p95: 201 ms"]
     rare = msgspec.structs.replace(rows[1], per_second=49.5)
     assert missed(rows=[rows[0], rare]) == ["list trips per second: 49.5"]
+    assert missed(growth={"memory": 1.101}) == ["growth of memory: 1.101 times"]
 
 
 def test_what_was_never_measured_is_missed() -> None:
@@ -121,3 +125,20 @@ def test_what_was_never_measured_is_missed() -> None:
     failed = msgspec.structs.replace(rows[0], failures=900)
     assert missed(rows=[failed, rows[1]]) == [f"submit to seen p50: {never}", f"submit to seen p95: {never}"]
     assert missed(rows=rows[:1]) == ["list trips per second: 0.0"]
+    assert missed(growth={}) == [f"growth of memory: {never}"]
+
+
+def test_growth_is_seen_whatever_the_beginning_and_the_middle_were_like() -> None:
+    meter = Meter({"servers": 1})
+
+    def run(memory: Callable[[int], int]) -> dict[str, float]:
+        meter.samples = [
+            Sample(n, {}, {"servers": memory(n)}, {"servers": 300 + n % 2}) for n in range(5, 406)
+        ]
+        return meter.growth(100, 400)
+
+    assert run(lambda n: 50 if n < 150 else 100) == {"memory": 1.0, "files": 1.0}
+    assert run(lambda n: 100 + n)["memory"] == pytest.approx(485 / 275, rel=0.01)
+    assert run(lambda n: 900 if n % 11 == 0 else 100)["memory"] == 1.0, "a moment is no growth"
+    meter.samples = meter.samples[:20]
+    assert meter.growth(0, 30) == {}
