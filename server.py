@@ -31,12 +31,13 @@ from handlers import listening, logs, make_application, metrics
 from handlers.accepting import Board, Doors
 from handlers.body_limit import BodyLimit
 from handlers.demo import load_sample
-from handlers.deps import Check, Deps, Features
+from handlers.deps import Check, Deps, Features, Shown
 from handlers.http_server import GracefulServer
 from handlers.passwords import Argon2Hasher
 from handlers.proxies import networks
 from handlers.rates import Rates
 from handlers.sessions import SessionCache
+from handlers.worker_metrics import WorkerNumbers
 from operations import Domain, Installation, commands
 from realtime.admission import HubLimits
 from realtime.assistant.answering import Budgets
@@ -51,9 +52,11 @@ from realtime.broker_redis import RedisBroker
 from realtime.broker_redis_cluster import RedisClusterBroker
 from realtime.clock import utc_now
 from realtime.hub import Hub
+from realtime.jobs.beats_redis import RedisBeats
 from realtime.jobs.doorbell import Doorbell
 from realtime.jobs.doorbell_celery import CeleryDoorbell, listen
 from realtime.jobs.doorbell_local import LocalDoorbell
+from realtime.jobs.listening import Listening
 from realtime.jobs.render import render
 from realtime.jobs.rounds import Rounds
 from realtime.jobs.worker import Worker
@@ -144,7 +147,7 @@ class Server:
         tasks.supervise("loop lag", lag.keep_measuring)
         stack.push_async_callback(tasks.aclose)
         database = DatabaseHealth(engine, executor)
-        registry = metrics.make_registry(self._numbers(engine, lag))
+        registry = metrics.make_registry(metrics.Numbers(self._numbers(engine, lag)))
         deps = replace(
             self._deps(run, hashing),
             checks={"process": self._is_ready, "database": database.check, "loop": lag.check},
@@ -164,6 +167,7 @@ class Server:
             runner=self._runner.gauges,
             assistant=self._assistant,
             jobs=lambda: (self._rounds.counts, self._worker.counts),
+            job_seconds=self._worker.seconds,
             swept=self._sweeper.counts,
             lag=lag,
             lanes=lambda: self._runner.lanes,
@@ -280,7 +284,39 @@ def _jobs(settings: Settings, run: Runner, stack: AsyncExitStack) -> tuple[Worke
     return worker, doorbell
 
 
-def run_worker(settings: Settings) -> int:
+@asynccontextmanager
+async def _beside_work(
+    settings: Settings, log_lines: Mapping[str, int], engine: Engine, sql: ThreadPoolExecutor, worker: Worker
+) -> AsyncIterator[Listening]:
+    """What a worker process shows of itself, on its loop: a sign of life, and a port for operators."""
+    listens = Listening(lambda: worker.under_way > 0)
+    lag, tasks, beats = LoopLag(), Tasks(), RedisBeats(settings.bell_url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(beats.aclose)
+        stack.push_async_callback(tasks.aclose)
+        tasks.supervise("loop lag", lag.keep_measuring)
+        tasks.supervise("sign of life", lambda: beats.keep_beating(listens))
+        if settings.metrics_port:
+            database = DatabaseHealth(engine, sql)
+            registry = metrics.make_registry(
+                WorkerNumbers(
+                    process=settings.worker_process,
+                    listens=listens,
+                    worker=worker,
+                    lag=lag,
+                    pool=lambda: pool_counts(engine),
+                    log_lines=log_lines,
+                )
+            )
+            shown = Shown(checks={"redis": listens.check, "database": database.check, "loop": lag.check})
+            operators = HTTPServer(BodyLimit(metrics.make_operators_application(shown, registry)))
+            port = settings.metrics_port + settings.worker_process
+            operators.add_sockets(listening.bind(settings.metrics_host, port))
+            stack.callback(operators.stop)
+        yield listens
+
+
+def run_worker(settings: Settings, log_lines: Mapping[str, int]) -> int:
     """One worker process: Celery listens in this thread, the work is done on a loop in another."""
     if not settings.workers:
         raise SettingsError("WORKERS is 0: the server processes do the work themselves")
@@ -299,8 +335,16 @@ def run_worker(settings: Settings) -> int:
         stack.callback(loop.call_soon_threadsafe, loop.stop)
         # Jobs record no events, so there is nothing to publish.
         run = Runner(SqlUnits(engine), sql, lambda *committed: None)
+        worker = Worker(run, render, computing, utc_now)
+        beside = _beside_work(settings, log_lines, engine, sql, worker)
+        listens = asyncio.run_coroutine_threadsafe(beside.__aenter__(), loop).result()
+
+        def end() -> None:
+            asyncio.run_coroutine_threadsafe(beside.__aexit__(None, None, None), loop).result()
+
+        stack.callback(end)
         log.info("a worker listens")
-        return listen(settings.bell_url, Worker(run, render, computing, utc_now).work, loop)
+        return listen(settings.bell_url, worker.work, loop, listens.tick)
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -354,13 +398,15 @@ def _installation() -> Installation:
         dist=DIST,
         database_url=settings.database_url,
         redis_url=settings.redis_url,
+        bell_url=settings.bell_url,
         processes=settings.processes,
+        workers=settings.workers,
         metrics_host=settings.metrics_host,
         metrics_port=settings.metrics_port,
         db_pool_size=settings.db_pool_size,
         max_connections=settings.max_connections,
         serve=lambda: run_loop(Server(settings, lines.counts).serve()),
-        work=lambda: run_worker(settings),
+        work=lambda: run_worker(settings, lines.counts),
         domain=lambda: _domain(settings),
     )
 

@@ -94,6 +94,11 @@ class Settings:
         return (ROOT / self.data_dir).resolve()
 
     @property
+    def worker_process(self) -> int:
+        """The number of a worker process: they are the processes 100 and above."""
+        return self.tongyou_process if self.tongyou_process >= 100 else 100 + self.tongyou_process
+
+    @property
     def bell_url(self) -> str:
         """The Redis of Celery."""
         return self.jobs_redis_url or self.redis_url

@@ -63,14 +63,23 @@ class Features:
     tile_attribution: str = ""
 
 
-@dataclass(frozen=True)
-class Deps:
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What the operators' port needs, of a server or of a worker. `checks`: all must pass to be ready;
+    `soft_checks`: they are only told."""
+
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    soft_checks: Mapping[str, Check] = field(default_factory=dict)
+    trusted_proxies: Networks = TRUSTED_BY_DEFAULT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deps(Shown):
     """`sessions` resolves cookies (and is shared with the room socket); `sample` None: no demo. `ring`
     tells of a job after its commit (`realtime.jobs.doorbell`).
 
     `hub` None: no room socket (tests of REST alone); `assistant` None: it is off. `allowed_origins`:
-    origins besides the request's own host that may open a socket. `checks`: all must pass to be ready;
-    `soft_checks`: they are only told. `rates` None: requests are not counted.
+    origins besides the request's own host that may open a socket. `rates` None: requests are not counted.
     """
 
     run: Run
@@ -83,11 +92,8 @@ class Deps:
     assistant: Assistant | None = None
     allowed_origins: frozenset[str] = frozenset()
     sample: Sample | None = None
-    checks: Mapping[str, Check] = field(default_factory=dict)
-    soft_checks: Mapping[str, Check] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     rates: Rates | None = None
     features: Features = field(default_factory=Features)
-    trusted_proxies: Networks = TRUSTED_BY_DEFAULT
     clock: Callable[[], str] = utc_now
     count_request: CountRequest | None = None

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter as Count
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from math import inf
 from typing import Protocol
 
 from prometheus_client import (
@@ -26,7 +25,6 @@ from prometheus_client import (
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
-    HistogramMetricFamily,
     Metric,
 )
 from prometheus_client.exposition import choose_encoder
@@ -38,7 +36,8 @@ from domain.jobs import JobStatus
 from domain.sweeping import Swept
 from handlers import health
 from handlers.base import BaseHandler
-from handlers.deps import Deps
+from handlers.deps import Deps, Shown
+from handlers.families import counter, gauge, histogram
 from handlers.logs import log_request
 from realtime import close_codes
 from realtime.assistant.runner import Assistant
@@ -72,12 +71,13 @@ class RunnerNumbers(Protocol):
 @dataclass(frozen=True)
 class Sources:
     """Whose numbers are shown. `pool`: (connections at most, in use); `log_lines`: by level. `jobs`: of the
-    whole installation by status, and attempts of this process by outcome."""
+    whole installation by status, and attempts of this process by outcome. `job_seconds`: of an attempt."""
 
     hub: Hub
     runner: RunnerNumbers
     assistant: Assistant
     jobs: Callable[[], tuple[Mapping[JobStatus, int], Mapping[Outcome, int]]]
+    job_seconds: Distribution
     swept: Mapping[Swept, int]
     lag: LoopLag
     lanes: Callable[[], int]
@@ -132,62 +132,60 @@ class Numbers(Collector):
         info = GaugeMetricFamily("tongyou_process_info", "1; which process this is", labels=["process"])
         info.add_metric([str(of.process)], 1)
         yield info
-        yield _gauge("tongyou_ready", "1: takes new connections; 0: starts or drains", of.ready())
-        yield _histogram("tongyou_loop_lag_seconds", "How late the event loop was", {"": of.lag.lags})
-        yield _gauge(
+        yield gauge("tongyou_ready", "1: takes new connections; 0: starts or drains", of.ready())
+        yield histogram("tongyou_loop_lag_seconds", "How late the event loop was", {"": of.lag.lags})
+        yield gauge(
             "tongyou_loop_lag_max_seconds", "The worst lag of the last 15 to 30 seconds", of.lag.worst
         )
-        yield _counter("tongyou_log_lines_total", "Lines logged", of.log_lines, "level")
+        yield counter("tongyou_log_lines_total", "Lines logged", of.log_lines, "level")
 
     def _connections(self) -> Iterator[Metric]:
         stats, now = self._of.hub.stats, census(self._of.hub.sessions)
-        yield _gauge("tongyou_connections", "Open WebSockets", len(self._of.hub.sessions))
-        yield _gauge(
+        yield gauge("tongyou_connections", "Open WebSockets", len(self._of.hub.sessions))
+        yield gauge(
             "tongyou_connections_arriving", "WebSockets whose handshake is under way", self._of.hub.arriving
         )
-        yield _counter("tongyou_connections_opened_total", "WebSockets let in", stats.opened)
-        yield _gauge("tongyou_connections_limit", "WebSockets at most", self._of.hub.limits.connections)
+        yield counter("tongyou_connections_opened_total", "WebSockets let in", stats.opened)
+        yield gauge("tongyou_connections_limit", "WebSockets at most", self._of.hub.limits.connections)
         closed = CODES | {str(code): count for code, count in stats.closed.items()}
-        yield _counter(
+        yield counter(
             "tongyou_connections_closed_total",
             "WebSockets that ended, by the close code we sent; 0: the peer left",
             closed,
             "code",
         )
         refused = {"4003": 0, "4429": 0} | {str(code): count for code, count in stats.refused.items()}
-        yield _counter("tongyou_connections_refused_total", "WebSockets not let in", refused, "code")
-        yield _counter("tongyou_slow_cuts_total", "Clients cut because they did not read", stats.cut)
-        yield _counter(
+        yield counter("tongyou_connections_refused_total", "WebSockets not let in", refused, "code")
+        yield counter("tongyou_slow_cuts_total", "Clients cut because they did not read", stats.cut)
+        yield counter(
             "tongyou_ephemeral_dropped_total", "Ephemeral messages that slow readers lost", stats.dropped
         )
-        yield _gauge("tongyou_outbox_bytes", "Unsent bytes of all WebSockets", now.outbox)
-        yield _gauge("tongyou_outbox_max_bytes", "Unsent bytes of the WebSocket with most", now.fullest)
+        yield gauge("tongyou_outbox_bytes", "Unsent bytes of all WebSockets", now.outbox)
+        yield gauge("tongyou_outbox_max_bytes", "Unsent bytes of the WebSocket with most", now.fullest)
         roles = GaugeMetricFamily("tongyou_sessions", "WebSockets in rooms, by role", labels=["role"])
         for role, count in now.roles.items():
             roles.add_metric([role], count)
         yield roles
-        yield _gauge("tongyou_members", "People in rooms, once a room, without spectators", now.members)
+        yield gauge("tongyou_members", "People in rooms, once a room, without spectators", now.members)
 
     def _rooms(self) -> Iterator[Metric]:
         stats, counts = self._of.hub.stats, self._of.hub.counts()
-        yield _gauge("tongyou_rooms", "Rooms open in this process", counts["rooms"])
-        yield _counter(
+        yield gauge("tongyou_rooms", "Rooms open in this process", counts["rooms"])
+        yield counter(
             "tongyou_joins_total",
             "Joins answered: first, or with `since`: recovered from the log, or by a snapshot",
             stats.joins,
             "outcome",
         )
-        yield _counter("tongyou_deliveries_total", "Writes of frames to one WebSocket", stats.deliveries)
-        yield _histogram(
+        yield counter("tongyou_deliveries_total", "Writes of frames to one WebSocket", stats.deliveries)
+        yield histogram(
             "tongyou_fan_out_seconds", "Handing one turn's events to all of a room", {"": stats.fan_out}
         )
-        yield _counter("tongyou_gaps_total", "Times that a room was found behind the log", stats.gaps)
-        yield _counter("tongyou_catch_ups_total", "Reads of the log that closed a gap", stats.catch_ups)
-        yield _counter("tongyou_resyncs_total", "Rooms whose people had to come back", stats.resyncs)
-        yield _gauge("tongyou_bus_up", "1: other processes are heard", counts["bus_up"])
-        yield _counter(
-            "tongyou_bus_dropped_total", "Messages that did not reach Redis", counts["bus_dropped"]
-        )
+        yield counter("tongyou_gaps_total", "Times that a room was found behind the log", stats.gaps)
+        yield counter("tongyou_catch_ups_total", "Reads of the log that closed a gap", stats.catch_ups)
+        yield counter("tongyou_resyncs_total", "Rooms whose people had to come back", stats.resyncs)
+        yield gauge("tongyou_bus_up", "1: other processes are heard", counts["bus_up"])
+        yield counter("tongyou_bus_dropped_total", "Messages that did not reach Redis", counts["bus_dropped"])
 
     def _commands(self) -> Iterator[Metric]:
         runner = self._of.runner
@@ -203,14 +201,14 @@ class Numbers(Collector):
         for (result, code), count in results.items():
             operations.add_metric([result, code], count)
         yield operations
-        yield _counter("tongyou_events_total", "Events committed by this process", runner.events)
-        yield _gauge("tongyou_commands_queued", "Commands accepted and not answered", runner.queued)
-        yield _counter("tongyou_commands_refused_total", "Commands refused, busy or draining", runner.refused)
-        yield _gauge("tongyou_lanes", "Rooms with a transaction in flight or waiting", self._of.lanes())
-        yield _histogram("tongyou_commit_commands", "Commands committed together", {"": runner.group_sizes})
-        yield _counter("tongyou_transactions_total", "Transactions begun", runner.transactions)
-        yield _counter("tongyou_transaction_retries_total", "Transactions begun again", runner.retries)
-        yield _histogram(
+        yield counter("tongyou_events_total", "Events committed by this process", runner.events)
+        yield gauge("tongyou_commands_queued", "Commands accepted and not answered", runner.queued)
+        yield counter("tongyou_commands_refused_total", "Commands refused, busy or draining", runner.refused)
+        yield gauge("tongyou_lanes", "Rooms with a transaction in flight or waiting", self._of.lanes())
+        yield histogram("tongyou_commit_commands", "Commands committed together", {"": runner.group_sizes})
+        yield counter("tongyou_transactions_total", "Transactions begun", runner.transactions)
+        yield counter("tongyou_transaction_retries_total", "Transactions begun again", runner.retries)
+        yield histogram(
             "tongyou_transaction_seconds",
             "A transaction in its thread, commit included",
             {"read": runner.reads, "write": runner.writes},
@@ -220,18 +218,18 @@ class Numbers(Collector):
     def _threads(self) -> Iterator[Metric]:
         runner, threads = self._of.runner, self._of.threads
         size, used = self._of.pool()
-        yield _histogram(
+        yield histogram(
             "tongyou_executor_wait_seconds", "From the loop to a database thread", {"": runner.waits}
         )
-        yield _gauge("tongyou_executor_threads", "Threads for transactions", threads)
-        yield _gauge("tongyou_executor_busy", "Threads in a transaction", min(runner.in_flight, threads))
-        yield _gauge(
+        yield gauge("tongyou_executor_threads", "Threads for transactions", threads)
+        yield gauge("tongyou_executor_busy", "Threads in a transaction", min(runner.in_flight, threads))
+        yield gauge(
             "tongyou_executor_queue",
             "Transactions that wait for a thread",
             max(0, runner.in_flight - threads),
         )
-        yield _gauge("tongyou_pool_size", "Database connections at most", size)
-        yield _gauge("tongyou_pool_in_use", "Database connections in use", used)
+        yield gauge("tongyou_pool_size", "Database connections at most", size)
+        yield gauge("tongyou_pool_in_use", "Database connections in use", used)
 
     def _answers(self) -> Iterator[Metric]:
         counts = self._of.assistant.counts()
@@ -242,10 +240,10 @@ class Numbers(Collector):
             result, _, code = outcome.partition(" ")
             ended.add_metric([result, code], count)
         yield ended
-        yield _gauge("tongyou_answers_streaming", "Answers being written", counts["answers_running"])
-        yield _gauge("tongyou_answers_waiting", "Answers that wait for a place", counts["answers_waiting"])
-        yield _gauge("tongyou_answer_readers", "Readers of answers over HTTP", counts["answer_readers"])
-        yield _gauge("tongyou_answer_copies", "Answers of other processes read here", counts["answer_copies"])
+        yield gauge("tongyou_answers_streaming", "Answers being written", counts["answers_running"])
+        yield gauge("tongyou_answers_waiting", "Answers that wait for a place", counts["answers_waiting"])
+        yield gauge("tongyou_answer_readers", "Readers of answers over HTTP", counts["answer_readers"])
+        yield gauge("tongyou_answer_copies", "Answers of other processes read here", counts["answer_copies"])
 
     def _jobs(self) -> Iterator[Metric]:
         known, attempts = self._of.jobs()
@@ -255,13 +253,16 @@ class Numbers(Collector):
         for status, count in known.items():
             jobs.add_metric([status], count)
         yield jobs
-        yield _counter(
+        yield counter(
             "tongyou_job_attempts_total",
-            "Attempts at jobs in this process, by outcome; worker processes are not among them",
+            "Attempts at jobs in this process, by outcome",
             {str(outcome): count for outcome, count in attempts.items()},
             "outcome",
         )
-        yield _counter(
+        yield histogram(
+            "tongyou_job_seconds", "An attempt at a job, from its row to its file", {"": self._of.job_seconds}
+        )
+        yield counter(
             "tongyou_swept_total",
             "Rows that this process removed because their time was over",
             {str(what): count for what, count in self._of.swept.items()},
@@ -269,35 +270,11 @@ class Numbers(Collector):
         )
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, text, value=value)
-
-
-def _counter(name: str, text: str, value: float | Mapping[str, int], label: str = "") -> Metric:
-    if not isinstance(value, Mapping):
-        return CounterMetricFamily(name, text, value=value)
-    family = CounterMetricFamily(name, text, labels=[label])
-    for key, count in value.items():
-        family.add_metric([key], count)
-    return family
-
-
-def _histogram(name: str, text: str, of: Mapping[str, Distribution], label: str = "") -> Metric:
-    family = HistogramMetricFamily(name, text, labels=[label] if label else [])
-    for key, distribution in of.items():
-        buckets = [
-            ("+Inf" if bound == inf else str(float(bound)), count)
-            for bound, count in distribution.cumulative()
-        ]
-        family.add_metric([key] if label else [], buckets, distribution.total)
-    return family
-
-
-def make_registry(sources: Sources) -> CollectorRegistry:
+def make_registry(numbers: Collector) -> CollectorRegistry:
     """A registry of our own: the library's global one belongs to nobody."""
     disable_created_metrics()  # type: ignore[no-untyped-call]  # as many series again, and nobody asks for them
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Numbers(sources))
+    registry.register(numbers)
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
@@ -327,7 +304,7 @@ class NothingHandler(BaseHandler):
         raise HTTPError(404)
 
 
-def make_operators_application(deps: Deps, registry: CollectorRegistry) -> Application:
+def make_operators_application(deps: Shown, registry: CollectorRegistry) -> Application:
     """What the operators' own port serves: metrics and health, also while the process drains."""
     return Application(
         [

@@ -40,15 +40,17 @@ class Domain:
 @dataclass(frozen=True)
 class Installation:
     """One installation as its settings describe it. `metrics_port` 0: processes have no operators'
-    port. `serve` runs one process until it is told to stop, `work` one worker, whose exit status it
-    returns; `domain` opens the services."""
+    port. `bell_url`: the Redis at which `workers` are told of jobs. `serve` runs one process until it is told
+    to stop, `work` one worker, whose exit status it returns; `domain` opens the services."""
 
     root: Path
     folder: Path
     dist: Path
     database_url: str
     redis_url: str
+    bell_url: str
     processes: int
+    workers: int
     metrics_host: str
     metrics_port: int
     db_pool_size: int

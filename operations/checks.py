@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from operations import Failed, Installation
-from operations.facts_redis import redis_facts
+from operations.facts_redis import listening_workers, redis_facts
 from storage.engine import make_engine
 from storage.facts import DatabaseFacts, database_facts
 from storage.schema import SchemaError, check
@@ -77,6 +78,7 @@ def findings(installation: Installation) -> Iterator[Finding]:
         yield _clock("database", facts.clock_ahead)
         yield _schema(installation)
     yield from _redis(installation)
+    yield from _workers(installation)
     yield _folder(installation)
     yield _files(installation)
     yield _frontend(installation)
@@ -132,6 +134,26 @@ def _redis(installation: Installation) -> Iterator[Finding]:
         return
     yield Finding("ok", "redis", f"Redis {facts.version}")
     yield _clock("redis", facts.clock_ahead)
+
+
+def _workers(installation: Installation) -> Iterator[Finding]:
+    wanted, url = installation.workers, installation.bell_url
+    if not url or urlsplit(url).scheme.endswith("+cluster"):
+        return  # there are none: then WORKERS is 0
+    found = listening_workers(url)
+    if found is None:
+        if wanted and url != installation.redis_url:
+            yield Finding(
+                "FAIL", "workers", "their Redis does not answer", "start it, or mend JOBS_REDIS_URL"
+            )
+    elif found < wanted:
+        said = f"{found} of {wanted} worker(s) listen" + ("" if found else "; exports wait until one does")
+        hint = "supervisorctl status 'tongyou-worker:*'; before the first start it is as it should be"
+        yield Finding("warn", "workers", said, hint)
+    elif not found:
+        yield Finding("ok", "workers", "none: the server processes do the work themselves")
+    else:
+        yield Finding("ok", "workers", f"{found} listen")
 
 
 def _folder(installation: Installation) -> Finding:

@@ -9,6 +9,8 @@ import redis
 from redis.exceptions import RedisError
 
 TIMEOUT_SECONDS = 5.0
+WORKERS_KEY = "tongyou:workers"
+"""Where workers give signs of life (`realtime.jobs.beats_redis`)."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,17 @@ def node_urls(url: str) -> list[str]:
         return [url]
     login, at, hosts = rest.rstrip("/").rpartition("@")
     return [f"{scheme.removesuffix('+cluster')}://{login}{at}{host.strip()}" for host in hosts.split(",")]
+
+
+def listening_workers(url: str) -> int | None:
+    """Workers that have given a sign of life at this Redis; None when it cannot be asked."""
+    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
+    try:
+        return int(client.zcount(WORKERS_KEY, f"({time.time()}", "+inf"))
+    except (RedisError, OSError):
+        return None
+    finally:
+        client.close()
 
 
 def _facts(url: str) -> RedisFacts:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from realtime.jobs.doorbell import Work
+from realtime.jobs.listening import TICK_SECONDS
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -104,12 +106,33 @@ class CeleryDoorbell:
             await asyncio.to_thread(self._app.close)
 
 
-def listen(redis_url: str, work: Work, loop: asyncio.AbstractEventLoop) -> int:
+def listen(
+    redis_url: str, work: Work, loop: asyncio.AbstractEventLoop, tick: Callable[[], None] = lambda: None
+) -> int:
     """Hear rings and do the jobs, one after the other, on `loop`, which runs in another thread. Blocks the
-    main thread until SIGTERM or SIGINT, and until the job under way is done. Returns the exit status."""
+    main thread until SIGTERM or SIGINT, and until the job under way is done. `tick` is called every
+    `TICK_SECONDS` by the loop that hears rings, while it is connected. Returns the exit status."""
+    from celery import bootsteps
     from celery.apps import worker as program
 
+    class Tick(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Part of each connection of Celery's consumer, from when it hears rings to its end."""
+
+        requires = ("celery.worker.consumer.tasks:Tasks",)
+        timer: Any = None
+
+        def start(self, consumer: Any) -> None:
+            tick()
+            self.timer = consumer.timer.call_repeatedly(TICK_SECONDS, tick)
+
+        def stop(self, consumer: Any) -> None:
+            if self.timer is not None:
+                self.timer.cancel()
+
+        shutdown = stop
+
     app = make_app(redis_url)
+    app.steps["consumer"].add(Tick)
     # It would write plain lines to stdout when it is told to end; each line of a log is ours.
     program.safe_say = _say
 

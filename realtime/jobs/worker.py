@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -17,6 +18,7 @@ from typing import Literal
 from structlog.contextvars import bound_contextvars
 
 from domain.accounts import new_id
+from domain.distribution import Distribution
 from domain.errors import DomainError
 from domain.jobs import (
     LEASE_SECONDS,
@@ -41,7 +43,8 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Does jobs. `counts`: attempts of this process, by what became of them."""
+    """Does jobs. `counts`: attempts of this process, by what became of them; `seconds`: how long one took;
+    `under_way`: how many there are now."""
 
     def __init__(
         self,
@@ -57,6 +60,8 @@ class Worker:
         self._clock = clock
         self._beat = beat
         self.counts: Counter[Outcome] = Counter(dict.fromkeys(OUTCOMES, 0))
+        self.seconds = Distribution()
+        self.under_way = 0
 
     async def work(self, job_id: str) -> None:
         """Do this job, unless somebody else does, or has. Never raises; a cancelled attempt puts the job
@@ -68,8 +73,15 @@ class Worker:
             except DomainError as error:
                 log.warning("a job could not be taken: %s", error.message)
                 return
-            if job is not None:
+            if job is None:
+                return
+            began = time.monotonic()
+            self.under_way += 1
+            try:
                 self.counts[await self._attempt(job, token)] += 1
+            finally:
+                self.under_way -= 1
+                self.seconds.observe(time.monotonic() - began)
 
     async def _attempt(self, job: Job, token: str) -> Outcome:
         beating = asyncio.get_running_loop().create_task(self._keep_lease(job, token), name="lease of a job")

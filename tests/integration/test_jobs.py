@@ -20,8 +20,10 @@ import pytest
 from sqlalchemy import make_url
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
+from operations.facts_redis import listening_workers
 from realtime.jobs.doorbell_celery import PREFIX, QUEUE, STALE_SECONDS, TASK, broker_url, make_app
 from tests.integration.room_client import Api
+from tests.services.process import HOST, free_port
 from tests.services.redis import Redis
 from tests.services.server import ServerProcess
 from tests.services.supervisor import Supervisor
@@ -65,8 +67,8 @@ class Stand:
         self.server.migrate()
         self.workers: list[GatedWorker] = []
 
-    def worker(self) -> GatedWorker:
-        made = GatedWorker(self.settings | {"JOBS_GATE": str(self.gate)})
+    def worker(self, **more: str) -> GatedWorker:
+        made = GatedWorker(self.settings | {"JOBS_GATE": str(self.gate)} | more)
         self.workers.append(made)
         made.start()
         return made
@@ -215,6 +217,52 @@ async def test_a_worker_that_is_told_to_end_finishes_its_job_first(stand: Stand)
     assert stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)]
     for line in worker.log_path.read_text("utf-8").splitlines():
         assert json.loads(line)["event"]  # Celery's last words, too
+
+
+async def test_a_worker_shows_whether_it_listens_and_what_it_does(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    port = free_port()
+    worker = await asyncio.to_thread(stand.worker, METRICS_PORT=str(port - 107), TONGYOU_PROCESS="7")
+    await until(lambda: listening_workers(stand.redis.url) == 1)
+
+    async def shown(*lines: str) -> None:
+        """These stand in its metrics."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                answer = await AsyncHTTPClient().fetch(f"http://{HOST}:{port}/metrics")
+                text = answer.body.decode()
+                if set(lines) <= set(text.splitlines()):
+                    return
+                await asyncio.sleep(0.05)
+
+    async def ready(status: int) -> dict[str, Any]:
+        """What its health says once it has this status."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                url = f"http://{HOST}:{port}/health/ready"
+                answer = await AsyncHTTPClient().fetch(url, raise_error=False)
+                if answer.code == status:
+                    return dict(json.loads(answer.body))
+                await asyncio.sleep(0.1)
+
+    await ready(200)
+    await shown('tongyou_process_info{process="107"} 1.0', "tongyou_worker_listening 1.0")
+    job_id = await stand.ask(api, trip)
+    await shown("tongyou_worker_busy 1.0", "tongyou_worker_listening 1.0")
+    stand.open()
+    await done(api, job_id)
+    await shown("tongyou_worker_busy 0.0", "tongyou_job_seconds_count 1.0")
+    await shown('tongyou_job_attempts_total{outcome="done"} 1.0')
+    await asyncio.to_thread(stand.redis.stop)
+    assert "Redis" in (await ready(503))["checks"]["redis"]
+    await shown("tongyou_worker_listening 0.0")
+    assert listening_workers(stand.redis.url) is None
+    await asyncio.to_thread(stand.redis.start)
+    await ready(200)
+    await until(lambda: listening_workers(stand.redis.url) == 1)
+    await asyncio.to_thread(worker.stop)
+    assert listening_workers(stand.redis.url) == 0, "it said goodbye"
+    assert (await AsyncHTTPClient().fetch(f"{stand.server.url}/metrics", raise_error=False)).code == 404
 
 
 async def test_redis_is_away_for_a_while_and_the_same_worker_goes_on(stand: Stand) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,7 +61,7 @@ class Cluster:
 
     def __init__(self, database_url: str, redis: Redis, tap: Tap) -> None:
         self.redis = redis
-        settings = {
+        self.settings = settings = {
             "DATABASE_URL": database_url, "REDIS_URL": redis.url, "PROCESSES": "2",
             "THROTTLE_FACTOR": "100", "FRAMES_PER_SECOND": "10000",
             "AI_API_KEY": "sk-secret", "AI_BASE_URL": tap.base_url, "AI_MODEL": "mock",
@@ -90,6 +91,25 @@ class Cluster:
             raise AssertionError(f"{name}{labels} is {seen}, not {expected}") from None
 
 
+class WatchedWorker(Watched):
+    """A worker process with one."""
+
+    name = "worker"
+
+    def __init__(self, number: int, settings: dict[str, str]) -> None:
+        super().__init__(100 + number, settings)
+
+    def command(self) -> list[str]:
+        return [*super().command(), "worker"]
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{HOST}:{self.operators}/health/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
 @pytest.fixture(scope="module")
 def own_redis() -> Iterator[Redis]:
     """A Redis that these tests may stop."""
@@ -111,6 +131,15 @@ def cluster(mariadb: MariaDB, own_redis: Redis, tap: Tap) -> Iterator[Cluster]:
     for server in made.servers:
         server.stop()
         server.remove()
+
+
+@pytest.fixture
+def worker(cluster: Cluster) -> Iterator[WatchedWorker]:
+    """One that works for the same installation."""
+    made = WatchedWorker(0, cluster.settings | {"WORKERS": "1"})
+    with made:
+        yield made
+    made.remove()
 
 
 class Once(RoomClient):
@@ -251,11 +280,12 @@ def family(sample: str) -> str:
     return re.sub(r"_(bucket|sum|count)$", "", sample)
 
 
-async def test_dashboard_and_alerts_ask_for_what_is_there(cluster: Cluster) -> None:
+async def test_dashboard_and_alerts_ask_for_what_is_there(cluster: Cluster, worker: WatchedWorker) -> None:
     await Api(cluster.servers[0].url).guest("Ann")
     known: dict[str, set[str]] = {"up": set()}
-    for name, labels in await cluster.servers[0].scrape():
-        known.setdefault(name, set()).update(dict(labels))
+    for process in (cluster.servers[0], worker):
+        for name, labels in await process.scrape():
+            known.setdefault(name, set()).update(dict(labels))
     asked: set[str] = set()
     for where, expression in expressions():
         found = selectors(expression)

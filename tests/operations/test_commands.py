@@ -14,8 +14,9 @@ import pytest
 
 from domain.accounts import User
 from domain.errors import DomainError, NotFound
-from operations import Domain, Failed, Installation, commands, journal, people
+from operations import Domain, Failed, Installation, commands, facts_redis, journal, people
 from operations.checks import CLOCK_SECONDS, findings
+from realtime.jobs import beats_redis
 from storage.facts import DatabaseFacts
 from storage.schema import upgrade
 from storage.unit_of_work_memory import MemoryStore, MemoryUnits
@@ -50,7 +51,8 @@ def installation(folder: Path, **changes: Any) -> Installation:
     dist.mkdir(exist_ok=True)
     (dist / "index.html").touch()
     given: dict[str, Any] = {
-        "root": folder, "folder": folder, "dist": dist, "redis_url": "", "processes": 1, "metrics_port": 0,
+        "root": folder, "folder": folder, "dist": dist, "redis_url": "", "bell_url": "", "processes": 1,
+        "workers": 0, "metrics_port": 0,
         "metrics_host": "127.0.0.1", "database_url": f"sqlite:///{folder / 'tongyou.db'}", "db_pool_size": 8,
         "max_connections": 100, "serve": lambda: None, "work": lambda: 0, "domain": domain,
     }  # fmt: skip
@@ -170,6 +172,36 @@ def test_check_judges_a_database(
     upgrade(made.database_url)
     monkeypatch.setattr("operations.checks.database_facts", lambda _: DatabaseFacts(**(facts | change)))
     assert list(wrong(made)) == ([] if what is None else [what])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "level", "said"),
+    [
+        (0, 0, "ok", "none"),
+        (0, 2, "ok", "2 listen"),
+        (2, 3, "ok", "3 listen"),
+        (2, 1, "warn", "1 of 2 worker(s) listen"),
+        (2, 0, "warn", "0 of 2 worker(s) listen; exports wait"),
+        (2, None, "FAIL", "their Redis does not answer"),
+    ],
+)
+def test_check_says_whether_workers_listen(
+    wanted: int, found: int | None, level: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = installation(tmp_path, workers=wanted, bell_url="redis://127.0.0.1:1/0")
+    monkeypatch.setattr("operations.checks.listening_workers", lambda url: found)
+    (finding,) = [each for each in findings(made) if each.what == "workers"]
+    assert finding.level == level and finding.said.startswith(said)
+    assert bool(finding.hint) == (level != "ok")
+
+
+def test_check_and_workers_speak_of_the_same_key() -> None:
+    assert facts_redis.WORKERS_KEY == beats_redis.KEY
+
+
+@pytest.mark.parametrize("url", ["", "redis+cluster://127.0.0.1:1", "rediss+cluster://127.0.0.1:1"])
+def test_check_does_not_speak_of_workers_that_cannot_be(tmp_path: Path, url: str) -> None:
+    assert "workers" not in {each.what for each in findings(installation(tmp_path, bell_url=url))}
 
 
 def test_what_cannot_be_written_down_is_not_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
