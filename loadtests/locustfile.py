@@ -48,9 +48,9 @@ call_in()
 
 @events.init.add_listener
 def make_stage(environment: Environment, **_: Any) -> None:
-    environment.stage = Stage(environment, profile, Seats.read(folder / SEATS), folder)  # type: ignore[attr-defined]
+    environment.stage = Stage(environment, profile, Seats.read(folder / SEATS), folder)
 
 
 @events.test_start.add_listener
 def raise_curtain(environment: Environment, **_: Any) -> None:
-    gevent.spawn(environment.stage.play)  # type: ignore[attr-defined]
+    gevent.spawn(environment.stage.play)

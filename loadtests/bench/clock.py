@@ -11,11 +11,12 @@ import time
 import psutil
 
 _CPUCLOCK_SCHED = 2
+_LINUX = sys.platform == "linux"
 
 
 def cpu(pid: int) -> float:
     """CPU seconds of a process so far, all threads, those that ended included."""
-    if sys.platform == "linux":
+    if _LINUX:
         # clock_getcpuclockid(3): nanoseconds, where /proc counts in hundredths of a second.
         return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
     times = psutil.Process(pid).cpu_times()

@@ -27,19 +27,19 @@ room_of: dict[str, str] = {}
 
 @socketio.on("join")
 def join(room: str) -> str:
-    room_of[request.sid] = room  # type: ignore[attr-defined]
+    room_of[request.sid] = room
     join_room(room)
     return "joined"
 
 
 @socketio.on("m")
 def message(body: Any) -> None:
-    emit("m", body, to=room_of[request.sid])  # type: ignore[attr-defined]
+    emit("m", body, to=room_of[request.sid])
 
 
 @socketio.on("disconnect")
 def left(*_: object) -> None:
-    room_of.pop(request.sid, None)  # type: ignore[attr-defined]
+    room_of.pop(request.sid, None)
 
 
 if __name__ == "__main__":

@@ -149,11 +149,15 @@ class Tab:
                 self.stage.sockets -= 1
                 self.joined.clear()
                 self._drop()
-            if not self._wanted:
+            if self._is_over():
                 return
             name, pause = self._was_closed()
             gevent.sleep(pause)
             began = self.stage.now()
+
+    def _is_over(self) -> bool:
+        """Closed for good meanwhile."""
+        return not self._wanted
 
     def _connect(self) -> None:
         self._closing = None
@@ -223,7 +227,7 @@ class Tab:
     def _drop(self) -> None:
         socket, self._socket = self._socket, None
         if socket is not None:
-            socket.shutdown()
+            socket.shutdown()  # type: ignore[no-untyped-call]
 
     def _stop(self, politely: bool) -> None:
         self._wanted = False
