@@ -49,10 +49,12 @@ class Revoke(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Diff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """People of the sending process who came, changed or left, for kind `people`."""
+    """People of the sending process who came, changed or left, for kind `people`. `since`: when each of
+    those who are here came, see `realtime.room_presence`."""
 
     put: list[Person] = []
     gone: list[str] = []
+    since: dict[str, int] = {}
 
 
 _encoder = msgspec.json.Encoder()

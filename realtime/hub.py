@@ -231,7 +231,7 @@ class Hub:
         they are about to come back elsewhere."""
         room.leave(session)
         if shown and not self.draining:
-            self.presence.leave(room.id, session.sid)
+            self.presence.leave(room.id, session.sid, session)
 
     async def hold(self, trip_id: str) -> None:
         """Keep the room and its presence open here, with or without sessions, until `release` has

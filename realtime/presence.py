@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,11 +113,13 @@ class Presence:
 
     # --- sessions ---------------------------------------------------------------------------
 
-    def enter(self, trip_id: str, person: Person) -> None:
-        self._change(trip_id, lambda room: room.enter(person))
+    def enter(self, trip_id: str, person: Person, connection: Hashable = None) -> None:
+        """`connection` is what `leave` is told when it has ended."""
+        came = time.time_ns() // 1_000_000
+        self._change(trip_id, lambda room: room.enter(person, came, connection))
 
-    def leave(self, trip_id: str, sid: str) -> None:
-        self._change(trip_id, lambda room: room.leave(sid, self._now()))
+    def leave(self, trip_id: str, sid: str, connection: Hashable = None) -> None:
+        self._change(trip_id, lambda room: room.leave(sid, self._now(), connection))
 
     def update(self, trip_id: str, sid: str, said: SetPresence) -> None:
         self._change(trip_id, lambda room: room.update(sid, said.looking, said.editing, said.typing))
@@ -158,7 +161,8 @@ class Presence:
             return
         if envelope.kind == "people":
             diff = msgspec.json.decode(payload, type=Diff)
-            self._change(trip_id, lambda room: room.hear(envelope.node, diff.put, diff.gone, self._now()))
+            told = (envelope.node, diff.put, diff.gone, self._now(), diff.since)
+            self._change(trip_id, lambda room: room.hear(*told))
             return
         pointers = msgspec.json.decode(payload, type=list[Pointer])
 
@@ -178,9 +182,9 @@ class Presence:
     async def refresh(self) -> None:
         """Tell the store that our people are still here, and compare the others with it."""
         puts = [
-            (trip_id, person.session, self._encode(person))
+            (trip_id, sid, msgspec.json.encode(stored))
             for trip_id, room in self._rooms.items()
-            for person in room.local()
+            for sid, stored in room.stored().items()
         ]
         for start in range(0, len(puts), SAVE_AT_ONCE):
             if not await self._store.write(puts[start : start + SAVE_AT_ONCE], []):
@@ -238,9 +242,10 @@ class Presence:
             self._shown.show_people(trip_id, payload, shown, told.named)
         if not (told.our_put or told.our_gone):
             return
-        self._publish(trip_id, "people", msgspec.json.encode(Diff(told.our_put, told.our_gone)))
+        self._publish(trip_id, "people", msgspec.json.encode(Diff(told.our_put, told.our_gone, told.since)))
         for person in told.our_put:
-            self._unsaved[(trip_id, person.session)] = self._encode(person)
+            stored = Stored(self._node, person, told.since[person.session])
+            self._unsaved[(trip_id, person.session)] = msgspec.json.encode(stored)
         for sid in told.our_gone:
             self._unsaved[(trip_id, sid)] = None
         if not self._saving:
@@ -269,9 +274,6 @@ class Presence:
                     self._unsaved.clear()  # the next refresh writes all; departures expire
         finally:
             self._saving = False
-
-    def _encode(self, person: Person) -> bytes:
-        return msgspec.json.encode(Stored(self._node, person))
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

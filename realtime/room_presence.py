@@ -3,11 +3,15 @@
 Owns the people of this process (`local`), those of others as far as heard (`remote`), departures
 that wait to be announced, and what has changed since it was last told. Pure: times come in as
 arguments. Called by `realtime.presence`.
+
+A tab has one connection. Where its network broke without a word, the process that had it takes it for
+connected for a while after it has come back to another one: so each process says since when it has a tab, and
+where it came last is where it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -26,10 +30,12 @@ TALK_FIELDS = frozenset({"chat", "comment"})
 
 
 class Stored(msgspec.Struct, frozen=True, array_like=True):
-    """A person as kept in the store: the process that has them, and how they look."""
+    """A person as kept in the store: the process that has them, how they look, and since when they are
+    there."""
 
     node: str
     person: Person
+    since: int = 0
 
 
 def without_talk(person: Person) -> Person:
@@ -49,7 +55,8 @@ def without_talk(person: Person) -> Person:
 @dataclass
 class _Local:
     person: Person
-    connections: int = 1
+    since: int
+    connections: set[Hashable]
 
 
 @dataclass
@@ -57,18 +64,20 @@ class _Remote:
     node: str
     person: Person
     seen: float
+    since: int
 
 
 @dataclass(frozen=True)
 class Told:
     """Differences since the last time, for clients (`put`, `gone`, `named` both), and those that
-    other processes have to hear from this one (`our_put`, `our_gone`)."""
+    other processes have to hear from this one (`our_put`, `our_gone`; `since` is of those in `our_put`)."""
 
     put: list[Person]
     gone: list[str]
     named: set[str]
     our_put: list[Person]
     our_gone: list[str]
+    since: dict[str, int]
 
 
 class RoomPresence:
@@ -90,19 +99,22 @@ class RoomPresence:
 
     # --- people of this process -------------------------------------------------------------
 
-    def enter(self, person: Person) -> None:
-        """A connection of a tab; a tab that comes back in time keeps what it was looking at."""
+    def enter(self, person: Person, since: int = 0, connection: Hashable = None) -> None:
+        """A connection of a tab, at `since` (milliseconds of this process's clock); a tab that comes back in
+        time keeps what it was looking at."""
         sid = person.session
+        other = self._remote.get(sid)
+        if other is not None:
+            since = max(since, other.since + 1)  # it comes after that, whatever the clocks say
         known = self.find(sid)
         if known is not None:
             person = msgspec.structs.replace(
                 person, looking=known.looking, editing=known.editing, typing=known.typing
             )
         here = self._local.get(sid)
-        self._local[sid] = _Local(person, 1 if here is None else here.connections + 1)
-        if sid in self._leaving:
-            self._local[sid].connections = 1
-            del self._leaving[sid]
+        connections = set() if here is None or sid in self._leaving else here.connections
+        self._local[sid] = _Local(person, since, connections | {connection})
+        self._leaving.pop(sid, None)
         self._remote.pop(sid, None)
         self._left.pop(sid, None)
         self._ours.add(sid)
@@ -138,13 +150,13 @@ class RoomPresence:
             self._changed.add(person.session)
             self._ours.add(person.session)
 
-    def leave(self, sid: str, now: float) -> None:
+    def leave(self, sid: str, now: float, connection: Hashable = None) -> None:
         """One connection of a tab has ended; announced later, unless the tab comes back."""
         here = self._local.get(sid)
-        if here is None:
-            return
-        here.connections -= 1
-        if here.connections <= 0:
+        if here is None or connection not in here.connections:
+            return  # the tab has gone elsewhere since, and perhaps come back by another one
+        here.connections.discard(connection)
+        if not here.connections:
             self._leaving[sid] = now + self._leave_after
 
     def drop_user(self, user_id: str, now: float) -> None:
@@ -174,16 +186,19 @@ class RoomPresence:
 
     # --- people of other processes ----------------------------------------------------------
 
-    def hear(self, node: str, put: list[Person], gone: list[str], now: float) -> None:
+    def hear(
+        self, node: str, put: list[Person], gone: list[str], now: float, since: dict[str, int] | None = None
+    ) -> None:
         """What another process told about its people."""
+        since = since or {}
         for person in put:
-            sid = person.session
+            sid, at = person.session, since.get(person.session, 0)
             here = self._local.get(sid)
-            if here is not None:
-                if sid not in self._leaving:
-                    continue  # the tab is connected here, too
-                del self._local[sid], self._leaving[sid]
-            self._believe(node, person, now, None if here is None else here.person)
+            if here is not None and sid not in self._leaving and at <= here.since:
+                if at < here.since:
+                    self._ours.add(sid)  # the tab has come here since: say so
+                continue
+            self._believe(node, person, now, at)
             self._left.pop(sid, None)
         for sid in gone:
             other = self._remote.get(sid)
@@ -195,17 +210,24 @@ class RoomPresence:
     def reconcile(self, stored: dict[str, Stored], now: float) -> None:
         """Take what the store holds about other processes as the truth, but for fresh news."""
         for sid, entry in stored.items():
-            if entry.node != self._node and sid not in self._local and sid not in self._left:
-                self._believe(entry.node, entry.person, now)
+            here = self._local.get(sid)
+            moved = here is None or entry.since > here.since
+            if entry.node != self._node and moved and sid not in self._left:
+                self._believe(entry.node, entry.person, now, entry.since)
         for sid, other in list(self._remote.items()):
             if sid not in stored and other.seen + GRACE < now:
                 self._forget(sid, now)
 
-    def _believe(self, node: str, person: Person, now: float, known: Person | None = None) -> None:
+    def _believe(self, node: str, person: Person, now: float, since: int) -> None:
         sid = person.session
-        if sid in self._remote:
-            known = self._remote[sid].person
-        self._remote[sid] = _Remote(node, person, now)
+        other = self._remote.get(sid)
+        if other is not None and other.node != node and other.since > since:
+            return  # the tab is elsewhere by now
+        known = self.find(sid)
+        # If it was here, it is not any more, whatever its connection still looks like.
+        self._local.pop(sid, None)
+        self._leaving.pop(sid, None)
+        self._remote[sid] = _Remote(node, person, now, since)
         if known != person:
             self._changed.add(sid)
 
@@ -249,6 +271,10 @@ class RoomPresence:
         """The people whom this process answers for."""
         return [here.person for here in self._local.values()]
 
+    def stored(self) -> dict[str, Stored]:
+        """The same, as they are to be kept, by session."""
+        return {sid: Stored(self._node, here.person, here.since) for sid, here in self._local.items()}
+
     def _everybody(self) -> Iterator[_Local | _Remote]:
         yield from self._local.values()
         yield from self._remote.values()
@@ -269,4 +295,5 @@ class RoomPresence:
         our_put = [self._local[sid].person for sid in ours if sid in self._local]
         # Gone from here only matters to others when the tab is not connected elsewhere by now.
         our_gone = [sid for sid in ours if sid not in self._local and sid not in self._remote]
-        return Told(put, gone, named, our_put, our_gone)
+        since = {person.session: self._local[person.session].since for person in our_put}
+        return Told(put, gone, named, our_put, our_gone, since)

@@ -308,7 +308,7 @@ class Session:
             return
         self._shown = True
         person = protocol.Person(self.sid, self.actor.user_id, self.actor.name, color, self.role)
-        self._hub.presence.enter(room.id, person)
+        self._hub.presence.enter(room.id, person, self)
 
     def _joined(self, room: Room, state: RoomState) -> bytes:
         joined = protocol.Joined(

@@ -22,6 +22,7 @@ from typing import Any
 
 import pymysql
 
+from tests.chaos.model import Model
 from tests.chaos.schedule import CLIENTS, SERVERS, Fault
 from tests.faults.bus import BusFaults
 from tests.faults.proxy import Proxy
@@ -31,6 +32,8 @@ from tests.services.redis import Redis
 from tests.services.server import ServerProcess
 
 POOL = 4
+PRESENCE_TTL = 6.0
+"""Seconds after which people of a killed process vanish, here; see `tests.chaos.entry`."""
 DATABASE = "chaos"
 STEP = 60.0
 """No single thing of the cluster may take longer."""
@@ -79,6 +82,7 @@ class Cluster:
         self.bus: list[Proxy] = []
         self.bus_faults: list[BusFaults] = []
         self.db_links: list[Proxy] = []
+        self.model_links: list[Proxy] = []
         self.links: list[list[Proxy]] = []
         """Of each client to each server."""
         self.trip = ""
@@ -89,13 +93,15 @@ class Cluster:
 
     async def start(self, mariadb: MariaDB, redis: Redis) -> Cluster:
         """Empty database and Redis; all processes ready."""
-        self.mariadb, self.redis = mariadb, redis
+        self.mariadb, self.redis, self.model = mariadb, redis, Model()
+        self._stack.push_async_callback(self.model.aclose)
         await self._blocking(self._empty)
         for number in range(SERVERS):
             faults = BusFaults(random.Random(self.rng.getrandbits(32)))
             self.bus_faults.append(faults)
             self.bus.append(await self._proxy(redis.port, filter=faults.filter))
             self.db_links.append(await self._proxy(mariadb.port))
+            self.model_links.append(await self._proxy(self.model.port))
             self.servers.append(ChaosServer(self._settings(number), await asyncio.to_thread(_port)))
             self._stack.push_async_callback(self._blocking, self.servers[number].remove)
         await self._blocking(self.servers[0].migrate)
@@ -119,6 +125,10 @@ class Cluster:
             "DB_POOL_SIZE": str(POOL),
             "DRAIN_SECONDS": "4",
             "THROTTLE_FACTOR": "1000",
+            "AI_API_KEY": "none",
+            "AI_BASE_URL": f"http://{HOST}:{self.model_links[number].port}/v1",
+            "AI_FIRST_TOKEN_SECONDS": "3",
+            "AI_SILENCE_SECONDS": "3",
             "CHAOS_BREAK": self.defect,
         }
 
@@ -247,6 +257,18 @@ class Cluster:
     async def _db_late(self, fault: Fault) -> None:
         await self._for_a_while(self.db_links[fault.target], fault, latency=0.02 * fault.level)
 
+    async def _model_reset(self, fault: Fault) -> None:
+        self.model_links[fault.target].reset()
+
+    async def _model_half_open(self, fault: Fault) -> None:
+        await self._half_open(self.model_links[fault.target], fault)
+
+    async def _model_stalled(self, fault: Fault) -> None:
+        await self._for_a_while(self.model_links[fault.target], fault, stalled=True)
+
+    async def _model_late(self, fault: Fault) -> None:
+        await self._for_a_while(self.model_links[fault.target], fault, latency=0.5 * fault.level)
+
     async def _client_cut(self, fault: Fault) -> None:
         for link in self.links[fault.target]:
             link.cut()
@@ -288,7 +310,8 @@ class Cluster:
 
     async def heal(self) -> None:
         """Everything runs and every link passes."""
-        for link in [*self.bus, *self.db_links, *(each for links in self.links for each in links)]:
+        links = [*self.bus, *self.db_links, *self.model_links]
+        for link in [*links, *(each for links in self.links for each in links)]:
             link.heal()
         for faults in self.bus_faults:
             faults.quiet()

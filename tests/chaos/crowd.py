@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import random
 from collections.abc import Iterable
 from typing import Any
 
-from tornado.httpclient import HTTPRequest
+from tornado.httpclient import HTTPError, HTTPRequest
 from tornado.websocket import websocket_connect
 
 from tests.chaos.schedule import Step
@@ -39,6 +40,12 @@ class Person(RoomClient):
         self.violations: list[str] = []
         self.traces: dict[str, list[str]] = {}
         """Of each operation: when it was sent, and what was heard of it."""
+        self.shown: Record = {}
+        """What this one says about itself: where it looks."""
+        self.asked: dict[str, str] = {}
+        """By the name of a question: the answer that the server said it will get; empty while it did not."""
+        self.pieces: list[tuple[str, int, str]] = []
+        """(answer, where, text) of every piece of a growing answer."""
         self.joined_at = 0.0
         """When the connection of now was joined; 0 while there is none."""
         self._heard = 0.0
@@ -55,7 +62,11 @@ class Person(RoomClient):
         rng = random.Random(step.seed)
         if self.sent_away or not self.joins or len(self.pending) >= MOST_PENDING:
             return
-        if step.kind == "again":
+        if step.kind == "look":
+            focus = {"t": "trip", "id": self.room, "field": f"f{rng.getrandbits(20)}"}
+            self.shown = {"looking": focus, "typing": rng.random() < 0.3}
+            self._show()
+        elif step.kind == "again":
             self._repeat(rng)
         elif step.kind == "together":
             for person in room_is_shared_with:
@@ -70,6 +81,36 @@ class Person(RoomClient):
         op_id = f"c{self.number}-{len(self.sent)}-{rng.getrandbits(40):x}"
         self.sent[op_id] = {"t": "submit", "op_id": op_id, "base": base, "op": op}
         return self.submit(op, op_id, base)
+
+    def _show(self) -> None:
+        if self.socket is not None and self.joined_at and self.shown:
+            self.send_raw(json.dumps({"t": "presence", **self.shown}))
+
+    async def ask(self, step: Step, urls: list[str], until: float) -> None:
+        """Ask the assistant, at one process after the other, until one of them has the question."""
+        if self.sent_away:
+            return
+        name = f"q{self.number}-{step.seed:x}"
+        self.asked[name] = ""
+        loop, path = asyncio.get_running_loop(), f"/api/trips/{self.room}/ai/chat"
+        shift = step.seed % len(urls)
+        for url in itertools.cycle(urls[shift:] + urls[:shift]):
+            if loop.time() > until or self.sent_away:
+                return
+            with contextlib.suppress(OSError, ValueError, HTTPError):
+                key = {"Idempotency-Key": f"ask:{name}"}
+                status, said = await self.api.elsewhere(url).call(
+                    "POST", path, {"text": f"去哪里? #{name}#"}, headers=key, patience=3
+                )
+                if status == 202:
+                    if self.asked[name] not in ("", said["answer"]):
+                        self.violations.append(f"question {name} has two answers")
+                    self.asked[name] = said["answer"]
+                    return
+                if status < 500 and status != 429:
+                    del self.asked[name]  # the server will not: a viewer, or somebody who was removed
+                    return
+            await asyncio.sleep(0.2)
 
     def _repeat(self, rng: random.Random) -> None:
         """What was answered long ago, once more: the answer must be the same."""
@@ -116,6 +157,9 @@ class Person(RoomClient):
                 self.violations.append(f"pong at {message['seq']} before its events, have {self.seq}")
             if message["t"] == "joined":
                 self.joined_at = self._heard
+                self._show()
+            if message["t"] == "stream":
+                self.pieces.append((message["answer"], message.get("at", 0), message.get("text", "")))
             if message["t"] == "rejected" and message["code"] in ("internal", "op_id_taken"):
                 self.violations.append(f"rejected with {message}")
             if message["t"] == "ack" and message["op_id"] not in self.sent:
@@ -202,6 +246,30 @@ class Crowd:
                 late.append(f"person {person.number} is not at {seq} after {within:.0f} s: {error}")
 
         await asyncio.gather(*(one(person) for person in who))
+        return late
+
+    async def until_seen(self, within: float) -> list[str]:
+        """Wait until all see exactly those who are here, each where it looks (section 4); complaints."""
+        there = {f"{person.api.user_id}.{person.client_id}": person for person in self.present}
+        want = {session: person.shown.get("looking") for session, person in there.items()}
+        late: list[str] = []
+
+        async def one(person: Person) -> None:
+            def seen() -> dict[str, Any]:
+                return {session: shown.get("looking") for session, shown in person.people.items()}
+
+            try:
+                await person.until(lambda: person.joined_at > 0 and seen() == want, within)
+            except TimeoutError as error:
+                now = seen()
+                wrong = [
+                    f"{session} at {now.get(session, 'no place')}, not {want.get(session, 'there at all')}"
+                    for session in now.keys() | want.keys()
+                    if session not in now or session not in want or now[session] != want[session]
+                ]
+                late.append(f"person {person.number} sees {wrong} after {within:.0f} s: {error}")
+
+        await asyncio.gather(*(one(person) for person in self.present))
         return late
 
     async def leave(self) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from domain.commands import RoomState
-from domain.services import rooms
-from realtime import close_codes, heads, hub, protocol, room, session
+from domain.services import answers, rooms
+from realtime import close_codes, heads, hub, presence, protocol, room, room_presence, session
+from realtime.assistant import keeping, streams
 from storage import runner, unit_of_work
 
 DEFECTS: dict[str, Callable[[], None]] = {}
@@ -161,3 +162,59 @@ def leaked_connection() -> None:
             end(self)
 
     _patch(unit_of_work.SqlUnitOfWork, "_end", keep)
+
+
+@defect
+def a_tab_stays_where_it_was() -> None:
+    """R4.1: a connection that is broken and does not know it counts as much as the new one."""
+    enter = room_presence.RoomPresence.enter
+
+    def always_first(self: Any, person: Any, since: int = 0, connection: Any = None) -> None:
+        enter(self, person, 0, connection)
+        self._local[person.session].since = 0
+
+    _patch(room_presence.RoomPresence, "enter", always_first)
+
+
+@defect
+def presence_is_never_refreshed() -> None:
+    """R4.2: a lost message about people is lost."""
+
+    async def never(self: Any) -> None:
+        return None
+
+    _patch(presence.Presence, "refresh", never)
+
+
+@defect
+def a_word_twice() -> None:
+    """R9.2: a piece of an answer stands where it was not said."""
+    append = streams.Tape.append
+
+    def stutter(self: Any, text: str) -> None:
+        append(self, text[:4] + text)
+
+    _patch(streams.Tape, "append", stutter)
+
+
+@defect
+def answers_are_forgotten() -> None:
+    """R9.5: nobody ends the answers of a process that died."""
+
+    async def never(self: Any) -> None:
+        return None
+
+    _patch(keeping.Keeper, "sweep", never)
+
+
+@defect
+def an_answer_ends_twice() -> None:
+    """R9.1: the end of an answer is not the end."""
+    record = answers._record
+
+    def twice(uow: Any, trip: Any, op_id: str, actor: Any, at: str, kind: str, talk: Any) -> None:
+        record(uow, trip, op_id, actor, at, kind, talk)
+        if kind == "answer.finish":
+            record(uow, trip, f"{op_id}/2", actor, at, kind, talk)
+
+    _patch(answers, "_record", twice)

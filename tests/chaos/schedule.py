@@ -22,7 +22,9 @@ DB_LINK = {"db half-open": 3, "db reset": 1, "db late": 1}
 CLIENT = {"client cut": 2, "client reset": 2, "client half-open": 2, "client deaf": 2, "client slow": 2,
           "client sliced": 1, "client late": 1}  # fmt: skip
 PEOPLE = {"role changed": 3, "removed": 1, "signed out": 1}
-ALL_KINDS = (PROCESS, REDIS, BUS, DATABASE, DB_LINK, CLIENT, PEOPLE)
+MODEL = {"model reset": 1, "model half-open": 1, "model stalled": 1, "model late": 1}
+"""On the link of a server process to the language model."""
+ALL_KINDS = (MODEL, PROCESS, REDIS, BUS, DATABASE, DB_LINK, CLIENT, PEOPLE)
 """Each by its weight."""
 LONG_ENOUGH = {"bus lossy": (2.0, 5.0), "client slow": (1.0, 3.0), "client deaf": (1.0, 3.0)}
 """Seconds from and to, where they differ from half a second to two and a half."""
@@ -72,8 +74,10 @@ class Schedule:
 def make_schedule(seed: int, seconds: float) -> Schedule:
     """The schedule of a run. `seconds` belong to it as much as the seed."""
     rng = random.Random(f"{seed} {seconds}")
-    faults = sorted(_faults(rng, seconds))
-    steps = sorted(_steps(rng, seconds))
+    # Apart, so that what came later did not change the schedules of seeds that have found something.
+    talking = random.Random(f"talking {seed} {seconds}")
+    faults = sorted([*_faults(rng, seconds), *_model_faults(talking, seconds)])
+    steps = sorted([*_steps(rng, seconds), *_talking(talking, seconds)])
     return Schedule(seed, seconds, tuple(faults), tuple(steps))
 
 
@@ -100,6 +104,15 @@ def _faults(rng: random.Random, seconds: float) -> Iterator[Fault]:
         yield _fault(rng, kind, rng.uniform(1.0, max(1.5, seconds - 3.0)), target)
 
 
+def _model_faults(rng: random.Random, seconds: float) -> Iterator[Fault]:
+    for target in range(SERVERS):
+        at = rng.random() * 8.0
+        while at < seconds - 1.0:
+            fault = _fault(rng, rng.choices(list(MODEL), list(MODEL.values()))[0], at, target)
+            yield fault
+            at += fault.seconds + 8.0 * rng.uniform(0.5, 1.5)
+
+
 def _fault(rng: random.Random, kind: str, at: float, target: int) -> Fault:
     low, high = LONG_ENOUGH.get(kind, (0.5, 2.5))
     return Fault(round(at, 2), round(rng.uniform(low, high), 2), kind, target, round(rng.random(), 2))
@@ -113,3 +126,13 @@ def _steps(rng: random.Random, seconds: float) -> Iterator[Step]:
             kind = rng.choices(list(kinds), list(kinds.values()))[0]
             yield Step(round(at, 3), client, rng.getrandbits(32), kind)
             at += rng.expovariate(4.0)
+
+
+def _talking(rng: random.Random, seconds: float) -> Iterator[Step]:
+    """Everybody looks around, and now and then somebody asks the assistant."""
+    for client in range(CLIENTS):
+        at = rng.random()
+        while at < seconds:
+            kind = rng.choices(["look", "ask"], [8, 1])[0]
+            yield Step(round(at, 3), client, rng.getrandbits(32), kind)
+            at += rng.expovariate(1.5)

@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import random
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 import pymysql
 
 from tests.chaos import checks
-from tests.chaos.cluster import Cluster
+from tests.chaos.cluster import PRESENCE_TTL, Cluster
 from tests.chaos.crowd import Crowd, insist, settle_in
-from tests.chaos.schedule import CLIENTS, Fault, Schedule, Step, make_schedule
+from tests.chaos.schedule import CLIENTS, Fault, Schedule, make_schedule
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 
@@ -28,6 +29,11 @@ SLACK = 5.0
 SETTLE = 30.0
 """For everybody to be back and answered when nothing is broken any more."""
 GLANCE = 0.5
+SIGN_INS = 15.0
+"""Seconds after which a process closes whoever signed out elsewhere, also when nobody told it (R7.1)."""
+ENDED = 45.0
+"""For every answer to have ended: the lease of a process that died (15), what others wait for after an outage
+(8), and a look every 5 seconds (R9.5); and what a busy machine may add."""
 
 
 @dataclass
@@ -128,20 +134,22 @@ class Story:
             async with asyncio.TaskGroup() as group:
                 for fault in self.schedule.faults:
                     group.create_task(self._fault(fault, began))
-                group.create_task(self._steps(began))
+                group.create_task(self._steps(began, group))
         finally:
             watching.cancel()
             await asyncio.wait([watching])
 
-    async def _steps(self, began: float) -> None:
+    async def _steps(self, began: float, group: asyncio.TaskGroup) -> None:
         loop = asyncio.get_running_loop()
+        people = self.crowd.people
+        urls = [server.url for server in self.cluster.servers]
+        until = began + self.schedule.seconds + SETTLE / 2
         for step in self.schedule.steps:
             await asyncio.sleep(began + step.at - loop.time())
-            self._act(step)
-
-    def _act(self, step: Step) -> None:
-        people = self.crowd.people
-        people[step.client].act(step, people)
+            if step.kind == "ask":
+                group.create_task(people[step.client].ask(step, urls, until))
+            else:
+                people[step.client].act(step, people)
 
     async def _fault(self, fault: Fault, began: float) -> None:
         loop = asyncio.get_running_loop()
@@ -231,6 +239,29 @@ class Story:
             self.broken(complaint)
         self.outcome.figures["settled after"] = round(time.monotonic() - began, 2)
         self.say(f"everybody is at {seq}")
+        await self._see_each_other()
+        await self._hear_the_end()
+
+    async def _see_each_other(self) -> None:
+        began = time.monotonic()
+        for complaint in await self.crowd.until_seen(SIGN_INS + PRESENCE_TTL + SLACK):
+            self.broken(complaint)
+        self.outcome.figures["seen after"] = round(time.monotonic() - began, 2)
+        self.say("everybody sees everybody")
+
+    async def _hear_the_end(self) -> None:
+        """Every answer has ended, and everybody knows."""
+        began = time.monotonic()
+        while left := await asyncio.to_thread(checks.answers_left, self.cluster):
+            if time.monotonic() - began > ENDED:
+                self.broken(f"answers that never end: {left}")
+                break
+            await asyncio.sleep(GLANCE)
+        seq = await asyncio.to_thread(self.cluster.head)
+        for complaint in await self.crowd.until_level(seq, SETTLE, self.crowd.present):
+            self.broken(complaint)
+        self.outcome.figures["answers ended after"] = round(time.monotonic() - began, 2)
+        self.say("every answer has ended")
 
     async def _judge(self, base: int) -> None:
         people = self.crowd.people
@@ -247,6 +278,11 @@ class Story:
         for complaint in checks.log_is_sound(truth, people, base):
             self.broken(complaint)
         for complaint in checks.everybody_agrees(truth, people):
+            self.broken(complaint)
+        answers = checks.read_answers(truth)
+        self.outcome.figures["answers"] = len(answers)
+        self.outcome.figures |= Counter(f"answers {answer.status}" for answer in answers.values())
+        for complaint in checks.answers_are_sound(answers, people):
             self.broken(complaint)
         for complaint in checks.close_codes(self.schedule, people):
             self.broken(complaint)

@@ -13,6 +13,7 @@ import pytest
 from tests.chaos import checks, defects
 from tests.chaos.checks import Truth
 from tests.chaos.crowd import Person
+from tests.chaos.model import words
 from tests.chaos.schedule import ALL_KINDS, CLIENTS, SERVERS, Fault, make_schedule
 from tests.chaos.story import Story
 from tests.integration.room_client import Api
@@ -28,6 +29,8 @@ SEEDS = [
     (302, 10.0),
     # A client that gave up while the database was slow to say who it is stayed a connection for ever.
     (107, 10.0),
+    # A tab whose network broke, and that came back elsewhere, was shown where it had been.
+    (4, 10.0),
 ]
 """(seed, seconds). All of them have found a bug, which has a test of its own as well."""
 
@@ -124,6 +127,39 @@ def test_every_kind_of_broken_promise_is_seen(truth: Truth, person: Person) -> N
     del person.rejected["b"]
     person.sent["c"] = person.pending["c"] = {}
     assert any("no answer" in line for line in complaints(truth, person))
+
+
+def talk(seq: int, kind: str, message: str, **fields: object) -> tuple[int, str, dict[str, object]]:
+    change = {"t": "message", "id": message, "set": fields}
+    return seq, f"op{seq}", {"seq": seq, "kind": kind, "talk": [change]}
+
+
+def test_every_kind_of_wrong_answer_is_seen(truth: Truth, person: Person) -> None:
+    asked = talk(4, "message.post", "q", text="哪里? #q1#")
+    opened = talk(5, "answer.open", "a", answer={"question": "q", "status": "queued"})
+    said = words("q1")
+
+    def complaints(*log: tuple[int, str, dict[str, object]]) -> list[str]:
+        answers = checks.read_answers(replace(truth, log=list(log)))
+        return list(checks.answers_are_sound(answers, [person]))
+
+    def finish(status: str, text: str) -> tuple[int, str, dict[str, object]]:
+        return talk(6, "answer.finish", "a", text=text, answer={"question": "q", "status": status})
+
+    person.asked = {"q1": "a"}
+    person.pieces = [("a", 0, said[:9]), ("a", 5, said[5:40])]
+    assert complaints(asked, opened, finish("done", said)) == []
+    assert complaints(asked, opened, finish("interrupted", said[:50])) == []
+    assert complaints(asked, opened, finish("done", said[:50])), "cut"
+    assert complaints(asked, opened, finish("interrupted", said[1:50])), "not from the beginning"
+    assert complaints(asked, opened), "never ended"
+    assert complaints(asked, opened, finish("done", said), finish("done", said)), "ended twice"
+    assert complaints(asked), "acknowledged, and not there"
+    again = talk(7, "answer.open", "b", answer={"question": "q", "status": "queued"})
+    ended = talk(8, "answer.finish", "b", text=said, answer={"question": "q", "status": "done"})
+    assert complaints(asked, opened, finish("done", said), again, ended) == ["question q1 has 2 answers"]
+    person.pieces.append(("a", 6, said[5:40]))
+    assert complaints(asked, opened, finish("done", said)), "a piece at the wrong place"
 
 
 def test_close_codes_need_a_reason(person: Person) -> None:

@@ -31,14 +31,22 @@ class Api:
     def cookie_header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
-    async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """(status, decoded JSON body)."""
-        headers = {"Cookie": self.cookie_header, "Content-Type": "application/json"}
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        patience: float = 30,
+    ) -> tuple[int, Any]:
+        """(status, decoded JSON body). `headers` on top of the usual ones. ConnectionError without an answer
+        in `patience` seconds."""
+        headers = {"Cookie": self.cookie_header, "Content-Type": "application/json"} | (headers or {})
         if "_xsrf" in self.cookies:
             headers["X-XSRFToken"] = self.cookies["_xsrf"]
         data = json.dumps(body) if body is not None else ("{}" if method in ("POST", "PATCH") else None)
         request = HTTPRequest(
-            self.base_url + path, method=method, headers=headers, body=data, request_timeout=30
+            self.base_url + path, method=method, headers=headers, body=data, request_timeout=patience
         )
         response: HTTPResponse = await AsyncHTTPClient().fetch(request, raise_error=False)
         for line in response.headers.get_list("Set-Cookie"):

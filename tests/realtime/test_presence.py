@@ -52,12 +52,12 @@ def test_who_comes_back_keeps_what_they_were_looking_at() -> None:
 
 def test_a_duplicated_tab_leaves_only_with_its_last_connection() -> None:
     state = room()
-    state.enter(person("a"))
-    state.enter(person("a"))
-    state.leave("a", now=0)
+    state.enter(person("a"), connection="one")
+    state.enter(person("a"), connection="two")
+    state.leave("a", now=0, connection="one")
     state.settle(now=1000)
     assert state.people() == [person("a")]
-    state.leave("a", now=1000)
+    state.leave("a", now=1000, connection="two")
     state.settle(now=1010)
     assert state.people() == []
 
@@ -81,6 +81,47 @@ def test_a_tab_that_moved_to_another_process_is_not_announced_as_gone() -> None:
     told = state.take()
     assert (told.put, told.gone, told.our_gone) == ([], [], [])
     assert state.people() == [person("a")] and state.local() == []
+
+
+def test_a_tab_is_where_it_came_last_whatever_an_old_connection_still_looks_like() -> None:
+    old, new, third = room(), RoomPresence("new", 60, 10), RoomPresence("third", 60, 10)
+    here, there = person("a"), person("a", looking=Focus("stop", "s1"))
+
+    def tell(teller: RoomPresence, *others: RoomPresence) -> None:
+        told = teller.take()
+        for other in others:
+            other.hear(teller._node, told.our_put, told.our_gone, 0, told.since)
+
+    old.enter(here, since=100, connection="broken")
+    tell(old, new, third)
+    new.enter(here, since=90, connection="good")  # by a clock that is late
+    new.update("a", there.looking, None, False)
+    tell(new, old, third)
+    assert [state.people() for state in (old, new, third)] == [[there]] * 3 and old.local() == []
+    assert old.take().our_gone == []
+    # An old word of the one that had it, from the bus and from the store.
+    for state in (new, third):
+        state.hear("me", [here], [], 1, {"a": 100})
+        state.reconcile({"a": Stored("me", here, 100)}, 1)
+        assert state.people() == [there]
+    assert new.take().our_put == [there], "contradicted at once"
+    # It comes back to the first; only then the connection that was broken is found to be so.
+    old.enter(here, since=200, connection="again")
+    old.leave("a", now=2, connection="broken")
+    tell(old, new, third)
+    new.leave("a", now=3, connection="good")
+    for state in (old, new, third):
+        state.settle(now=20)
+        assert state.people() == [there]
+
+
+def test_a_tab_that_moved_is_found_in_the_store_when_no_message_came() -> None:
+    state = room()
+    state.enter(person("a"), since=100)
+    state.reconcile({"a": Stored("other", person("a"), 100)}, now=1)
+    assert state.local() == [person("a")]
+    state.reconcile({"a": Stored("other", person("a"), 101)}, now=1)
+    assert state.local() == [] and state.people() == [person("a")]
 
 
 def test_a_departure_counts_only_from_the_process_that_has_the_tab() -> None:
