@@ -34,9 +34,12 @@ class Outcome(Generic[R]):
 
     def get(self) -> R:
         """The result. Raises the error."""
-        if self.error is not None:
+        if self.error is None:
+            return cast(R, self.result)
+        try:
             raise self.error
-        return cast(R, self.result)
+        finally:
+            del self  # it is in the error's traceback, and the error in it: a cycle
 
 
 class Trips(Protocol):

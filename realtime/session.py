@@ -348,21 +348,25 @@ class Session:
     def _applied(self, op_id: str, outcome: Outcome[Applied]) -> None:
         """An operation has ended. What it changed came before, to everybody, its author included."""
         try:
-            applied = outcome.get()
-            if applied.repeated:
-                if self.room is not None:
-                    self.room.flush()  # the answer must not overtake the event that it speaks of
-                self.reply(protocol.Ack(op_id, applied.seq))
-        except DomainError as error:
-            self._reject(op_id, error.code, error.message, error.retryable, error.details)
-        except Exception:
-            log.exception("operation %s failed", op_id)
-            self._reject(op_id, "internal", "something went wrong here")
+            self._answer(op_id, outcome)
         finally:
             self._in_flight -= 1
             if self._in_flight == IN_FLIGHT - 1:
                 # Not here: the frames that waited are none of this operation's.
                 asyncio.get_running_loop().call_soon(self._go_on, context=self._context)
+
+    def _answer(self, op_id: str, outcome: Outcome[Applied]) -> None:
+        # Not raised: a traceback that leads to what holds its error is garbage for the collector.
+        error = outcome.error
+        if isinstance(error, DomainError):
+            self._reject(op_id, error.code, error.message, error.retryable, error.details)
+        elif error is not None:
+            log.error("operation %s failed", op_id, exc_info=error)
+            self._reject(op_id, "internal", "something went wrong here")
+        elif (applied := outcome.get()).repeated:
+            if self.room is not None:
+                self.room.flush()  # the answer must not overtake the event that it speaks of
+            self.reply(protocol.Ack(op_id, applied.seq))
 
     def _reject(
         self,

@@ -182,7 +182,10 @@ class Runner:
                 done.set_result(outcome)
 
         self.submit(service, command, answer)
-        return (await done).get()
+        try:
+            return (await done).get()
+        finally:
+            del done, answer  # they lead to the error, and its traceback to them: a cycle
 
     def submit(
         self, service: Callable[[C, UnitOfWork], R], command: C, answer: Callable[[Outcome[R]], None]
@@ -393,7 +396,8 @@ def _perform(job: Job, unit: Unit, in_lane: bool) -> bool:
             raise
         if not isinstance(error, DomainError):
             job.log(logging.ERROR, "%s failed", getattr(job.service, "__name__", job.service), error=error)
-        job.fail(error)
+        # Without its traceback: that leads to the job, which holds the error, and is of no use to anybody.
+        job.fail(error.with_traceback(None))
         if in_lane:
             unit.drop(broken=not isinstance(error, DomainError))
         return in_lane

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -254,6 +256,36 @@ async def test_what_is_submitted_is_answered_once_in_its_own_context(world: Worl
     go()
     assert (await world.add("last")).seq == 6
     assert heard == [("r0", 3), ("r1", 4), ("r2", 5)]
+
+
+async def test_neither_a_result_nor_an_error_is_garbage_for_the_collector(world: World) -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    def answer(outcome: Outcome[Applied]) -> None:
+        kept.append(weakref.ref(outcome.error or outcome))
+
+    async def awaited(stop_id: str) -> None:
+        try:
+            await world.run(apply_operation, command(world.trip, AddStop(stop_id, StopFields(name="S"))))
+        except Conflict as error:
+            kept.append(weakref.ref(error))
+
+    class Watched(Outcome[Any]):
+        __slots__ = ("__weakref__",)
+
+    gc.collect()
+    gc.disable()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("storage.runner.Outcome", Watched)
+            for stop_id in ("s1", "s1"):
+                made = command(world.trip, AddStop(stop_id, StopFields(name="S")))
+                world.run.submit(apply_operation, made, answer)
+                await awaited(stop_id)
+        await asyncio.sleep(0)
+        assert [ref() for ref in kept] == [None] * 4
+    finally:
+        gc.enable()
 
 
 async def test_what_cannot_be_accepted_is_answered_at_once(world: World) -> None:
