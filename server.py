@@ -38,7 +38,7 @@ from handlers.proxies import networks
 from handlers.rates import Rates
 from handlers.sessions import SessionCache
 from handlers.worker_metrics import WorkerNumbers
-from operations import Domain, Installation, commands
+from operations import Domain, Installation, MailDoor, commands
 from realtime.admission import HubLimits
 from realtime.assistant.answering import Budgets
 from realtime.assistant.completions import Timeouts
@@ -57,8 +57,11 @@ from realtime.jobs.doorbell import Doorbell
 from realtime.jobs.doorbell_celery import CeleryDoorbell, listen
 from realtime.jobs.doorbell_local import LocalDoorbell
 from realtime.jobs.listening import Listening
+from realtime.jobs.mail_server import read_sender
+from realtime.jobs.postman import Post, Postman, send_trial
 from realtime.jobs.render import render
 from realtime.jobs.rounds import Rounds
+from realtime.jobs.smtp import SmtpClient, fault_of, greeting
 from realtime.jobs.worker import Worker
 from realtime.loop_lag import LoopLag
 from realtime.presence import PresenceStore
@@ -169,6 +172,7 @@ class Server:
             jobs=lambda: (self._rounds.counts, self._worker.counts),
             job_seconds=self._worker.seconds,
             swept=self._sweeper.counts,
+            mails=lambda: self._worker.mails,
             lag=lag,
             lanes=lambda: self._runner.lanes,
             pool=lambda: pool_counts(engine),
@@ -196,6 +200,7 @@ class Server:
             features=Features(
                 assistant=bool(self._assistant.model),
                 assistant_model=self._assistant.model,
+                mail=settings.mail is not None,
                 tile_url=settings.tile_url,
                 tile_attribution=settings.tile_attribution,
             ),
@@ -278,7 +283,7 @@ def _jobs(settings: Settings, run: Runner, stack: AsyncExitStack) -> tuple[Worke
     """Who is told of a job, and who does it where there are no worker processes."""
     computing = ThreadPoolExecutor(1, "jobs")
     stack.callback(computing.shutdown)
-    worker = Worker(run, render, computing, utc_now)
+    worker = _worker(settings, run, computing)
     doorbell = CeleryDoorbell(settings.bell_url) if settings.workers else LocalDoorbell(worker.work)
     stack.push_async_callback(doorbell.aclose)
     return worker, doorbell
@@ -316,6 +321,20 @@ async def _beside_work(
         yield listens
 
 
+def _worker(settings: Settings, run: Runner, computing: ThreadPoolExecutor) -> Worker:
+    post = _post(settings)
+    postman = None if post is None else Postman(run, post, utc_now)
+    return Worker(run, render, computing, utc_now, postman=postman)
+
+
+def _post(settings: Settings) -> Post | None:
+    """How mail is sent; None where it is not."""
+    if settings.mail is None:
+        return None
+    send = SmtpClient(settings.mail, greeting(settings.site_url))
+    return Post(send, settings.site_url.rstrip("/"), read_sender(settings.mail_from))
+
+
 def run_worker(settings: Settings, log_lines: Mapping[str, int]) -> int:
     """One worker process: Celery listens in this thread, the work is done on a loop in another."""
     if not settings.workers:
@@ -335,7 +354,7 @@ def run_worker(settings: Settings, log_lines: Mapping[str, int]) -> int:
         stack.callback(loop.call_soon_threadsafe, loop.stop)
         # Jobs record no events, so there is nothing to publish.
         run = Runner(SqlUnits(engine), sql, lambda *committed: None)
-        worker = Worker(run, render, computing, utc_now)
+        worker = _worker(settings, run, computing)
         beside = _beside_work(settings, log_lines, engine, sql, worker)
         listens = asyncio.run_coroutine_threadsafe(beside.__aenter__(), loop).result()
 
@@ -381,6 +400,19 @@ async def _domain(settings: Settings) -> AsyncIterator[Domain]:
             log.warning("Redis does not answer: open pages follow within 15 seconds")
 
 
+def _mail_door(settings: Settings) -> MailDoor | None:
+    server, post = settings.mail, _post(settings)
+    if server is None or post is None:
+        return None
+    client = SmtpClient(server, greeting(settings.site_url))
+    return MailDoor(
+        server.shown,
+        settings.mail_from,
+        check=lambda: fault_of(client.check()),
+        send=lambda address: fault_of(send_trial(post, address)),
+    )
+
+
 def _installation() -> Installation:
     """What the settings say, for the operators' commands. Raises `SettingsError`."""
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
@@ -408,6 +440,7 @@ def _installation() -> Installation:
         serve=lambda: run_loop(Server(settings, lines.counts).serve()),
         work=lambda: run_worker(settings, lines.counts),
         domain=lambda: _domain(settings),
+        mail=_mail_door(settings),
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 
 from domain.accounts import Limit, Limits
 from handlers import logs
+from realtime.jobs.mail_server import MailServer, read_mail_url, read_sender
 
 ROOT = Path(__file__).resolve().parent
 CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
@@ -47,6 +48,9 @@ class Settings:
     frames_per_second: int = 50
     trusted_proxies: str = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7"
     allowed_origins: str = ""
+    site_url: str = ""
+    mail_url: str = field(default="", repr=False)
+    mail_from: str = ""
     tile_url: str = ""
     tile_attribution: str = ""
     ai_api_key: str = field(default="", repr=False)
@@ -86,6 +90,7 @@ class Settings:
             values["database_url"] = f"sqlite:///{path}"
             settings = cls(**values)
         settings._check()
+        settings._check_mail()
         return settings
 
     @property
@@ -102,6 +107,11 @@ class Settings:
     def bell_url(self) -> str:
         """The Redis of Celery."""
         return self.jobs_redis_url or self.redis_url
+
+    @property
+    def mail(self) -> MailServer | None:
+        """The server that takes our mail; None: no mail is sent."""
+        return read_mail_url(self.mail_url) if self.mail_url else None
 
     @property
     def origins(self) -> frozenset[str]:
@@ -127,7 +137,8 @@ class Settings:
         database = make_url(self.database_url).password if self.database_url else None
         # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
         redis = [urlsplit(url).password or "" for url in (self.redis_url, self.jobs_redis_url)]
-        passwords = [str(database or ""), *redis, *map(unquote, redis)]
+        mail = urlsplit(self.mail_url).password or ""
+        passwords = [str(database or ""), *redis, *map(unquote, redis), mail, unquote(mail)]
         return [self.ai_api_key, *(each for each in passwords if each)]
 
     def _check(self) -> None:
@@ -175,6 +186,26 @@ class Settings:
             raise SettingsError(f"LOG_FORMAT {self.log_format!r} is not one of {', '.join(logs.FORMATS)}")
         if self.log_level.upper() not in logging.getLevelNamesMapping():
             raise SettingsError(f"LOG_LEVEL {self.log_level!r} is not one of DEBUG, INFO, WARNING, ERROR")
+
+    def _check_mail(self) -> None:
+        if self.site_url and not _ORIGIN.fullmatch(self.site_url.lower().rstrip("/")):
+            raise SettingsError(
+                "SITE_URL is the address of this site as people type it, like https://trips.example"
+            )
+        if not self.mail_url:
+            return
+        try:
+            read_mail_url(self.mail_url)
+        except ValueError as error:
+            raise SettingsError(f"MAIL_URL {error}") from None
+        try:
+            read_sender(self.mail_from)
+        except ValueError as error:
+            raise SettingsError(f"MAIL_FROM {error}") from None
+        if not self.site_url:
+            raise SettingsError(
+                "MAIL_URL is set, but SITE_URL is not: links in mails need this site's address"
+            )
 
 
 def _number(name: str, text: str) -> int:

@@ -34,6 +34,7 @@ RUNTIME = [
     # What kombu imports for Redis, but does not ask for.
     "packaging==26.4",
     "icalendar==7.3.2",
+    "aiosmtplib==5.1.3",
 ]
 
 DEV = [
@@ -50,6 +51,7 @@ DEV = [
     "openapi-spec-validator==0.9.0",
     "schemathesis==4.32.5",
     "psutil==7.2.2",
+    "aiosmtpd==1.4.6",
     "import-linter==2.16",
     "ruff==0.17.6",
     "mypy==2.4.1",

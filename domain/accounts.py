@@ -96,6 +96,14 @@ class Limits(msgspec.Struct, frozen=True):
     reads_address: Limit = Limit(12_000, 60)
     writes_user: Limit = Limit(300, 60)
     writes_address: Limit = Limit(3_000, 60)
+    # Mail: nobody's mailbox, and nobody's good name as a sender, is to suffer. An account is what was typed.
+    reset_account: Limit = Limit(5, 60 * 60)
+    reset_address: Limit = Limit(20, 60 * 60)
+    reset_use_address: Limit = Limit(30, 15 * 60)
+    invite_mails_account: Limit = Limit(60, 24 * 60 * 60)
+    invite_mails_address: Limit = Limit(120, 24 * 60 * 60)
+    invite_mails_trip: Limit = Limit(60, 24 * 60 * 60)
+    invite_mails_recipient: Limit = Limit(5, 24 * 60 * 60)
 
     def times(self, factor: int) -> Limits:
         """All counts multiplied: for a school behind one address, or a load test."""
@@ -399,7 +407,11 @@ class AccountRepositories(Protocol):
 
     def add_invite(self, invite: Invite) -> None: ...
 
-    def invite_by_token(self, token_hash: str) -> Invite | None: ...
+    def invite_by_token(self, token_hash: str) -> Invite | None:
+        """The invitation of this link, be it the one that was shown or one that was mailed."""
+
+    def add_invite_link(self, token_hash: str, invite_id: str) -> None:
+        """A further link of an invitation."""
 
     def invites_of(self, trip_id: str) -> list[Invite]:
         """All invitations of a trip, newest first."""

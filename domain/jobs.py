@@ -24,6 +24,7 @@ RING_SECONDS = 30
 RING_SECONDS_MOST = 120
 """A job that nobody has taken is called out again after so long, less often the longer it waits."""
 MAX_ATTEMPTS = 3
+"""Of an export; for mails see `domain.mail`."""
 MAX_UNDER_WAY = 3
 """Exports of one person that wait or are worked on."""
 MAX_KEPT = 10
@@ -35,10 +36,12 @@ MAX_FILE = 32 * 1024 * 1024
 MAX_MESSAGES = 20_000
 """Messages of each channel in an export: the newest."""
 
-JobKind = Literal["export"]
+JobKind = Literal["export", "mail"]
 JobStatus = Literal["queued", "running", "done", "failed"]
 Format = Literal["calendar", "page", "data"]
 """iCalendar; a page to print or take along; everything one may see, as JSON."""
+Letter = Literal["reset", "changed", "invite"]
+"""Mails: a link for a new password; word that the password was changed; an invitation to a trip."""
 
 
 # --- entities -----------------------------------------------------------------------------
@@ -48,12 +51,13 @@ class Job(msgspec.Struct, frozen=True):
     """One piece of work. `due_at`: of a queued job, when it is called out again; of a running one, the
     end of its lease. `token` names the attempt that holds the lease. `error` is a stable code.
     `name`, `media_type` and `size` are those of the file. `for_member`: it holds what only members see.
+    `user_id` is who asked for it, `trip_id` what it is about; both may be empty for a mail.
     """
 
     id: str
     user_id: str
     trip_id: str
-    format: Format
+    format: Format | Letter
     locale: Locale
     created_at: str
     due_at: str
@@ -190,7 +194,7 @@ class Jobs(Protocol):
 
     def job(self, job_id: str) -> Job | None: ...
 
-    def of_user(self, user_id: str) -> list[Job]:
+    def of_user(self, user_id: str, kind: JobKind) -> list[Job]:
         """Oldest first."""
 
     def due(self, at: str, limit: int) -> list[Job]:
@@ -207,6 +211,9 @@ class Jobs(Protocol):
         """Store the file and end the job, together; False, and nothing is stored, when the attempt
         does not hold the lease any more."""
 
+    def end(self, job_id: str, token: str, at: str, expires_at: str) -> bool:
+        """The job is done, and made no file; False as in `finish`."""
+
     def fail(self, job_id: str, token: str, error: str, at: str, expires_at: str) -> bool:
         """End the job without a file; False as in `finish`."""
 
@@ -221,7 +228,7 @@ class Jobs(Protocol):
         """End a job that is due, without a file. False as in `requeue`."""
 
     def remove(self, job_ids: Sequence[str]) -> None:
-        """With their files."""
+        """With their files, mails, and links for new passwords."""
 
     def file(self, job_id: str) -> bytes | None:
         """What a job that is done made."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from domain.accounts import AccountRepositories
     from domain.answers import Answers
     from domain.jobs import Jobs
+    from domain.mail import Mails
     from domain.search import SearchIndex
     from domain.talk import Talk
 
@@ -98,6 +99,9 @@ class UnitOfWork(Protocol):
 
     @property
     def jobs(self) -> Jobs: ...
+
+    @property
+    def mails(self) -> Mails: ...
 
 
 class Run(Protocol):

@@ -24,6 +24,7 @@ from handlers import (
     members,
     openapi,
     pages,
+    resets,
     room_socket,
     talk,
     trips,
@@ -36,6 +37,7 @@ from handlers.sse import Compression
 ROUTES: list[Route] = [
     *me.routes,
     *auth.routes,
+    *resets.routes,
     *demo.routes,
     *trips.routes,
     *members.routes,

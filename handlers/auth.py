@@ -89,6 +89,15 @@ class AuthHandler(ApiHandler):
         """Count one attempt from this address. Raises `Throttled`."""
         await self.deps.run(services.count, Count(f"{what}:{self.address}", limit, self.deps.clock()))
 
+    async def take_trips_along(self, account: Actor) -> None:
+        """A guest who signs in to an account that they have keeps the guest's trips."""
+        if self.signed_in is None or not self.signed_in.user.is_guest:
+            return
+        guest_id, run = self.signed_in.user.id, self.deps.run
+        for trip in await run(list_trips, ListTrips(guest_id)):
+            command = TakeOver(trip.id, account, guest_id, f"over-{new_id()}", self.deps.clock())
+            await run(take_over, command)
+
 
 class RegisterHandler(AuthHandler):
     async def post(self) -> None:
@@ -147,15 +156,6 @@ class LoginHandler(AuthHandler):
         self.set_session_cookie(token)
         await self.end_sessions(done.ended)
         self.reply(UserAnswer(user_view(done.user)))
-
-    async def take_trips_along(self, account: Actor) -> None:
-        """A guest who signs in to an account that they have keeps the guest's trips."""
-        if self.signed_in is None or not self.signed_in.user.is_guest:
-            return
-        guest_id, run = self.signed_in.user.id, self.deps.run
-        for trip in await run(list_trips, ListTrips(guest_id)):
-            command = TakeOver(trip.id, account, guest_id, f"over-{new_id()}", self.deps.clock())
-            await run(take_over, command)
 
 
 class GuestHandler(AuthHandler):

@@ -57,6 +57,7 @@ class Features:
     assistant: bool = False
     assistant_model: str = ""
     demo: bool = True
+    mail: bool = False
     guests: bool = True
     registration: bool = True
     tile_url: str = ""

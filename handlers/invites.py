@@ -1,7 +1,7 @@
 """Invitation links: made and withdrawn by owners, looked at and accepted by their holders.
 
-The link's secret leaves the server once, in the answer to its making. A link that does not work
-gets one vague 404, whatever the reason.
+The link's secret leaves the server once, in the answer to its making; mails have links of their own. A link
+that does not work gets one vague 404, whatever the reason.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from domain import membership
-from domain.accounts import hash_token, later, new_id, new_token
+from domain.accounts import Locale, clean_email, hash_token, later, login_key, new_id, new_token
 from domain.entities import Role
+from domain.errors import Forbidden, Invalid
+from domain.mail import MAX_INVITED, Addressed, InviteByMail
 from domain.membership import AcceptInvite, CreateInvite, InviteRole, ListInvites, ReadInvite, RevokeInvite
-from domain.services import members
-from handlers.auth import Ok
+from domain.services import mail, members
+from handlers.auth import Ok, Typed
 from handlers.base import ApiHandler
 from handlers.routes import Endpoint, Route
 
@@ -36,17 +38,22 @@ class InviteList(msgspec.Struct, frozen=True):
 
 
 class InviteAnswer(msgspec.Struct, frozen=True):
-    """`url` is relative to this site, and is not shown again."""
+    """`url` is relative to this site, and is not shown again. `mails`: how many are on their way, each with a
+    link of its own."""
 
     invite: Invite
     url: str
+    mails: int
 
 
 class InviteBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without `expires_in_hours` the link works until it is withdrawn."""
+    """Without `expires_in_hours` the link works until it is withdrawn. `send_to`: addresses to which it is
+    mailed, in the language of `locale`; accounts only."""
 
     role: InviteRole
     expires_in_hours: Annotated[int, Meta(ge=1, le=8760)] | None = None
+    send_to: Annotated[list[Typed], Meta(max_length=MAX_INVITED)] = []
+    locale: Locale = "zh"
 
 
 class InviteOffer(msgspec.Struct, frozen=True):
@@ -88,8 +95,28 @@ class InvitesHandler(ApiHandler):
             expires_at=None if body.expires_in_hours is None else later(now, hours=body.expires_in_hours),
             at=now,
         )
-        made = await self.deps.run(members.create_invite, command)
-        self.reply(InviteAnswer(_view(made), f"/invite/{token}"), status=201)
+        mails = self.mails(body.send_to)
+        if mails:
+            sending = InviteByMail(trip_id, command, mails, body.locale, self.address, self.deps.limits)
+            made = await self.deps.run(mail.invite_by_mail, sending)
+        else:
+            made = await self.deps.run(members.create_invite, command)
+        for each in mails:
+            self.deps.ring(each.job_id)
+        self.reply(InviteAnswer(_view(made), f"/invite/{token}", len(mails)), status=201)
+
+    def mails(self, addresses: list[str]) -> list[Addressed]:
+        """One for each address, however often it is named. Raises `Invalid`, and `Forbidden` without mail."""
+        if addresses and not self.deps.features.mail:
+            raise Forbidden("this site sends no mail", code="mail_off")
+        wanted: dict[str, str] = {}
+        for n, text in enumerate(addresses):
+            try:
+                address = clean_email(text)
+            except Invalid as error:
+                raise Invalid(error.message, field=f"send_to.{n}") from None
+            wanted.setdefault(login_key(address), address)
+        return [Addressed(new_id(), address) for address in wanted.values()]
 
 
 class TripInviteHandler(ApiHandler):
@@ -132,11 +159,11 @@ routes = [
         {
             "GET": Endpoint("Links of a trip, newest first (owner)", InviteList, errors=_OWNER),
             "POST": Endpoint(
-                "Make a link (owner)",
+                "Make a link, and mail it if wanted (owner)",
                 InviteAnswer,
                 status=201,
                 body=InviteBody,
-                errors=(400, *_OWNER, 415, 422),
+                errors=(400, *_OWNER, 415, 422, 429),
             ),
         },
     ),

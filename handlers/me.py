@@ -34,12 +34,13 @@ class User(msgspec.Struct, frozen=True):
 
 
 class FeatureFlags(msgspec.Struct, frozen=True):
-    """What this installation offers. `tile_url` null: the built-in map."""
+    """What this installation offers. `mail`: it can send mail. `tile_url` null: the built-in map."""
 
     assistant: bool
     assistant_model: str
     demo: bool
     guests: bool
+    mail: bool
     registration: bool
     tile_url: str | None
     tile_attribution: str | None
@@ -77,6 +78,7 @@ class MeHandler(ApiHandler):
             assistant_model=features.assistant_model,
             demo=features.demo and self.deps.sample is not None,
             guests=features.guests,
+            mail=features.mail,
             registration=features.registration,
             tile_url=features.tile_url or None,
             tile_attribution=features.tile_attribution or None,

@@ -43,6 +43,7 @@ from realtime import close_codes
 from realtime.assistant.runner import Assistant
 from realtime.census import census
 from realtime.hub import Hub
+from realtime.jobs.postman import Result
 from realtime.jobs.worker import Outcome
 from realtime.loop_lag import LoopLag
 
@@ -71,7 +72,8 @@ class RunnerNumbers(Protocol):
 @dataclass(frozen=True)
 class Sources:
     """Whose numbers are shown. `pool`: (connections at most, in use); `log_lines`: by level. `jobs`: of the
-    whole installation by status, and attempts of this process by outcome. `job_seconds`: of an attempt."""
+    whole installation by status, and attempts of this process by outcome. `job_seconds`: of an attempt;
+    `mails`: those of mails by result."""
 
     hub: Hub
     runner: RunnerNumbers
@@ -79,6 +81,7 @@ class Sources:
     jobs: Callable[[], tuple[Mapping[JobStatus, int], Mapping[Outcome, int]]]
     job_seconds: Distribution
     swept: Mapping[Swept, int]
+    mails: Callable[[], Mapping[Result, int]]
     lag: LoopLag
     lanes: Callable[[], int]
     pool: Callable[[], tuple[int, int]]
@@ -267,6 +270,12 @@ class Numbers(Collector):
             "Rows that this process removed because their time was over",
             {str(what): count for what, count in self._of.swept.items()},
             "what",
+        )
+        yield counter(
+            "tongyou_mails_total",
+            "Attempts to send a mail in this process, by result",
+            {str(result): count for result, count in self._of.mails().items()},
+            "result",
         )
 
 

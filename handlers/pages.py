@@ -17,9 +17,11 @@ from handlers.base import BaseHandler
 from handlers.deps import Deps
 
 PAGES = (
-    r"/(?:|login|register|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?"
+    r"/(?:|login|register|forgot|reset|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?"
     r"|t/[A-Za-z0-9_-]{1,40}|invite/[A-Za-z0-9_-]{1,100})"
 )
+SECRET = ("/reset", "/invite/")
+"""Pages whose address holds a secret: it goes to no other page, and the page stays in no cache."""
 TYPES = {
     ".mjs": "text/javascript",
     ".js": "text/javascript",
@@ -65,7 +67,10 @@ class PageHandler(BaseHandler):
             page, status = NOT_BUILT.encode(), 503 if status == 200 else status
         self.set_status(status)
         self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.set_header("Cache-Control", "no-cache")
+        secret = self.request.path.startswith(SECRET)
+        self.set_header("Cache-Control", "no-store" if secret else "no-cache")
+        if secret:
+            self.set_header("Referrer-Policy", "no-referrer")
         self.finish(page)
 
 

@@ -40,6 +40,12 @@ class WorkerNumbers(Collector):
         yield counter(
             "tongyou_job_attempts_total", "Attempts at jobs in this process, by outcome", attempts, "outcome"
         )
+        yield counter(
+            "tongyou_mails_total",
+            "Attempts to send a mail in this process, by result",
+            {str(result): count for result, count in worker.mails.items()},
+            "result",
+        )
         yield histogram(
             "tongyou_job_seconds", "An attempt at a job, from its row to its file", {"": worker.seconds}
         )

@@ -8,11 +8,11 @@ rules, reads no environment, and knows neither Tornado nor rooms.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from domain.ports import Run
 
@@ -38,10 +38,23 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class MailDoor:
+    """The way to the mail server. `shown`: the server, without its password; `sender`: as whom. `check`
+    connects and logs in, `send` sends one mail to an address; each returns None, or the code of what went
+    wrong."""
+
+    shown: str
+    sender: str
+    check: Callable[[], Coroutine[Any, Any, str | None]]
+    send: Callable[[str], Coroutine[Any, Any, str | None]]
+
+
+@dataclass(frozen=True)
 class Installation:
     """One installation as its settings describe it. `metrics_port` 0: processes have no operators'
     port. `bell_url`: the Redis at which `workers` are told of jobs. `serve` runs one process until it is told
-    to stop, `work` one worker, whose exit status it returns; `domain` opens the services."""
+    to stop, `work` one worker, whose exit status it returns; `domain` opens the services. `mail` None: no
+    mail is sent."""
 
     root: Path
     folder: Path
@@ -58,3 +71,4 @@ class Installation:
     serve: Callable[[], None]
     work: Callable[[], int]
     domain: Callable[[], AbstractAsyncContextManager[Domain]]
+    mail: MailDoor | None = None

@@ -7,6 +7,7 @@ for a file that it makes in DATA_DIR and removes again). Called by `operations.c
 from __future__ import annotations
 
 import argparse
+import asyncio
 import resource
 import shutil
 import tempfile
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from operations import Failed, Installation
 from operations.facts_redis import listening_workers, redis_facts
+from operations.mail import explain
 from storage.engine import make_engine
 from storage.facts import DatabaseFacts, database_facts
 from storage.schema import SchemaError, check
@@ -47,7 +49,7 @@ def add(groups: Any) -> None:
     """Add the command to the parser."""
     made: argparse.ArgumentParser = groups.add_parser(
         "check",
-        help="settings, database, Redis, schema, clocks, files: what fits and what does not",
+        help="settings, database, Redis, mail, schema, clocks, files: what fits and what does not",
         description="Looks at everything that the server needs. Exit status 1 when something is wrong.",
     )
     made.set_defaults(act=_check)
@@ -79,6 +81,7 @@ def findings(installation: Installation) -> Iterator[Finding]:
         yield _schema(installation)
     yield from _redis(installation)
     yield from _workers(installation)
+    yield _mail(installation)
     yield _folder(installation)
     yield _files(installation)
     yield _frontend(installation)
@@ -154,6 +157,17 @@ def _workers(installation: Installation) -> Iterator[Finding]:
         yield Finding("ok", "workers", "none: the server processes do the work themselves")
     else:
         yield Finding("ok", "workers", f"{found} listen")
+
+
+def _mail(installation: Installation) -> Finding:
+    door = installation.mail
+    if door is None:
+        return Finding("ok", "mail", "none: no passwords are reset and no invitations sent by mail")
+    code = asyncio.run(door.check())
+    if code is None:
+        return Finding("ok", "mail", f"{door.shown}, from {door.sender}")
+    said, hint = explain(code)
+    return Finding("FAIL", "mail", f"{door.shown}: {said}", hint)
 
 
 def _folder(installation: Installation) -> Finding:

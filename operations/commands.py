@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from domain.errors import DomainError
-from operations import Failed, Installation, about, backups, checks, people, processes, trips
+from operations import Failed, Installation, about, backups, checks, mail, people, processes, trips
 from storage.schema import upgrade
 
 EPILOG = "Settings come from the environment and the file .env; docs/OPERATIONS.md has recipes."
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     worker.set_defaults(act=_work)
     migrate = groups.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(act=_migrate)
-    for group in (checks, processes, backups, people, trips, about):
+    for group in (checks, processes, backups, people, trips, mail, about):
         group.add(groups)
     return made
 

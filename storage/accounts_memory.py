@@ -30,9 +30,16 @@ class AccountsState:
     sessions: dict[str, AuthSession] = field(default_factory=dict)
     invites: dict[str, Invite] = field(default_factory=dict)
     throttles: dict[str, tuple[int, int]] = field(default_factory=dict)
+    invite_links: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> AccountsState:
-        return AccountsState(dict(self.users), dict(self.sessions), dict(self.invites), dict(self.throttles))
+        return AccountsState(
+            dict(self.users),
+            dict(self.sessions),
+            dict(self.invites),
+            dict(self.throttles),
+            dict(self.invite_links),
+        )
 
 
 TripSource = Callable[[], Iterable[tuple[TripAggregate, str]]]
@@ -181,7 +188,11 @@ class MemoryAccounts:
 
     def invite_by_token(self, token_hash: str) -> Invite | None:
         found = (each for each in self._state.invites.values() if each.token_hash == token_hash)
-        return next(found, None)
+        mailed = self._state.invites.get(self._state.invite_links.get(token_hash, ""))
+        return next(found, mailed)
+
+    def add_invite_link(self, token_hash: str, invite_id: str) -> None:
+        self._state.invite_links[token_hash] = invite_id
 
     def invites_of(self, trip_id: str) -> list[Invite]:
         mine = [each for each in self._state.invites.values() if each.trip_id == trip_id]

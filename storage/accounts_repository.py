@@ -36,6 +36,7 @@ from domain.membership import Invite, TripSummary
 from domain.sweeping import Step
 from storage.sweeping import sweep
 from storage.tables_accounts import auth_sessions, invites, throttles, users
+from storage.tables_mail import invite_links
 from storage.trip_lists import trips_of
 
 CHUNK = 500
@@ -235,7 +236,15 @@ class SqlAccounts:
         self._connection.execute(insert(invites).values(**msgspec.structs.asdict(invite)))
 
     def invite_by_token(self, token_hash: str) -> Invite | None:
-        return self._one(invites, invites.c.token_hash == token_hash, Invite)
+        found = self._one(invites, invites.c.token_hash == token_hash, Invite)
+        if found is not None:
+            return found
+        mailed = select(invite_links.c.invite_id).where(invite_links.c.token_hash == token_hash)
+        invite_id = self._connection.scalar(mailed)
+        return None if invite_id is None else self._one(invites, invites.c.id == invite_id, Invite)
+
+    def add_invite_link(self, token_hash: str, invite_id: str) -> None:
+        self._connection.execute(insert(invite_links).values(token_hash=token_hash, invite_id=invite_id))
 
     def invites_of(self, trip_id: str) -> list[Invite]:
         query = (

@@ -35,13 +35,14 @@ from storage.engine import WRITING
 from storage.schema import TARGET
 from storage.tables import operations, trips
 from storage.tables_jobs import job_files, jobs
+from storage.tables_mail import mails, reset_links
 from storage.tables_talk import search_grams, search_trips
 
 PAGE = 500
 """Rows in memory at once."""
-LEFT_OUT = (search_grams, search_trips, jobs, job_files)
+LEFT_OUT = (search_grams, search_trips, jobs, job_files, mails, reset_links)
 """Derived from the trips: the server builds the search index anew by itself, and people ask again for files
-that were made for them."""
+that were made for them, and for mails that were under way."""
 
 
 def copied() -> list[Table]:

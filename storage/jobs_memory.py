@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from domain.jobs import File, Job, JobStatus
+from domain.jobs import File, Job, JobKind, JobStatus
+from domain.mail import Mail, ResetLink
 from storage.drafts import Draft
 
 
@@ -22,9 +23,11 @@ class JobsState:
 
     jobs: dict[str, Job] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    mails: dict[str, Mail] = field(default_factory=dict)
+    reset_links: dict[str, ResetLink] = field(default_factory=dict)
 
     def copy(self) -> JobsState:
-        return JobsState(dict(self.jobs), dict(self.files))
+        return JobsState(dict(self.jobs), dict(self.files), dict(self.mails), dict(self.reset_links))
 
 
 class MemoryJobs:
@@ -54,8 +57,9 @@ class MemoryJobs:
     def job(self, job_id: str) -> Job | None:
         return self._draft.seen.jobs.get(job_id)
 
-    def of_user(self, user_id: str) -> list[Job]:
-        mine = [job for job in self._draft.seen.jobs.values() if job.user_id == user_id]
+    def of_user(self, user_id: str, kind: JobKind) -> list[Job]:
+        jobs = self._draft.seen.jobs.values()
+        mine = [job for job in jobs if job.user_id == user_id and job.kind == kind]
         return sorted(mine, key=lambda job: (job.created_at, job.id))
 
     def due(self, at: str, limit: int) -> list[Job]:
@@ -95,6 +99,11 @@ class MemoryJobs:
         self._draft.write().files[job_id] = file.body
         return True
 
+    def end(self, job_id: str, token: str, at: str, expires_at: str) -> bool:
+        job = self._held(job_id, token)
+        done = {"status": "done", "token": None, "error": None, "finished_at": at, "expires_at": expires_at}
+        return job is not None and bool(self._change(job, **done))
+
     def _fail(self, job: Job | None, error: str, at: str, expires_at: str) -> bool:
         if job is None:
             return False
@@ -120,6 +129,10 @@ class MemoryJobs:
         for job_id in job_ids:
             state.jobs.pop(job_id, None)
             state.files.pop(job_id, None)
+            state.mails.pop(job_id, None)
+        gone = [link.token_hash for link in state.reset_links.values() if link.job_id in job_ids]
+        for token_hash in gone:
+            del state.reset_links[token_hash]
 
     def file(self, job_id: str) -> bytes | None:
         job = self.job(job_id)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 import storage.tables
 import storage.tables_accounts
 import storage.tables_jobs
+import storage.tables_mail
 import storage.tables_talk
 from storage.engine import make_engine
 from storage.metadata import metadata
@@ -30,6 +31,7 @@ TABLES = (
     storage.tables_accounts.users,
     storage.tables_talk.messages,
     storage.tables_jobs.jobs,
+    storage.tables_mail.mails,
 )
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
 MIGRATE = ".venv/bin/python server.py migrate"

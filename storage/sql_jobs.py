@@ -14,9 +14,10 @@ import msgspec
 from sqlalchemy import Connection, Update, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.jobs import File, Job, JobStatus
+from domain.jobs import File, Job, JobKind, JobStatus
 from storage.faults import Contention
 from storage.tables_jobs import PIECE, job_files, jobs
+from storage.tables_mail import mails, reset_links
 from storage.trips_buffer import is_id
 
 COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
@@ -45,8 +46,9 @@ class SqlJobs:
         row = self._connection.execute(select(*COLUMNS).where(jobs.c.id == job_id)).first()
         return None if row is None else Job(*row)
 
-    def of_user(self, user_id: str) -> list[Job]:
-        query = select(*COLUMNS).where(jobs.c.user_id == user_id).order_by(jobs.c.created_at, jobs.c.id)
+    def of_user(self, user_id: str, kind: JobKind) -> list[Job]:
+        mine = (jobs.c.user_id == user_id, jobs.c.kind == kind)
+        query = select(*COLUMNS).where(*mine).order_by(jobs.c.created_at, jobs.c.id)
         return [Job(*row) for row in self._connection.execute(query)]
 
     def due(self, at: str, limit: int) -> list[Job]:
@@ -89,6 +91,12 @@ class SqlJobs:
             self._write(insert(job_files).values(job_id=job_id, n=n, body=piece))
         return True
 
+    def end(self, job_id: str, token: str, at: str, expires_at: str) -> bool:
+        done = _held(job_id, token).values(
+            status="done", token=None, error=None, finished_at=at, expires_at=expires_at
+        )
+        return self._write(done) > 0
+
     def fail(self, job_id: str, token: str, error: str, at: str, expires_at: str) -> bool:
         return self._write(_held(job_id, token).values(**_failed(error, at, expires_at))) > 0
 
@@ -102,9 +110,11 @@ class SqlJobs:
         return self._write(_as_seen(job).values(**_failed(error, at, expires_at))) > 0
 
     def remove(self, job_ids: Sequence[str]) -> None:
-        if job_ids:
-            self._write(delete(job_files).where(job_files.c.job_id.in_(job_ids)))
-            self._write(delete(jobs).where(jobs.c.id.in_(job_ids)))
+        if not job_ids:
+            return
+        for table in (job_files, mails, reset_links):
+            self._write(delete(table).where(table.c.job_id.in_(job_ids)))
+        self._write(delete(jobs).where(jobs.c.id.in_(job_ids)))
 
     def file(self, job_id: str) -> bytes | None:
         job = self.job(job_id)

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 from domain.accounts import AccountRepositories
 from domain.answers import Answers
 from domain.jobs import Jobs
+from domain.mail import Mails
 from domain.ports import Trips
 from domain.search import SearchIndex
 from domain.talk import Talk
@@ -39,6 +40,9 @@ class Unit(Protocol):
 
     @property
     def jobs(self) -> Jobs: ...
+
+    @property
+    def mails(self) -> Mails: ...
 
     @property
     def recorded(self) -> list[Recorded]:

@@ -3,8 +3,8 @@
 Owns the life of the transaction. Leaving without `commit` rolls back, on every path. `mark` and
 `drop` give each command of a group its own fate: recorded events are buffered (see
 `storage.trips_buffer`), and what is written at once (accounts, read marks, answers, the search
-index, jobs) is fenced by a savepoint, made only when a marked command needs it. Made by `SqlUnits`, used
-by `storage.runner` alone.
+index, jobs, mails) is fenced by a savepoint, made only when a marked command needs it. Made by
+`SqlUnits`, used by `storage.runner` alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from storage.engine import LOCK_WAIT_SECONDS, WRITING
 from storage.faults import Contention
 from storage.sql_answers import SqlAnswers
 from storage.sql_jobs import SqlJobs
+from storage.sql_mails import SqlMails
 from storage.sql_search import SqlSearch
 from storage.sql_talk import SqlTalk
 from storage.sql_trips import SqlTrips
@@ -59,6 +60,7 @@ class SqlUnitOfWork:
         self._answers = SqlAnswers(self._connection, self._fence_writing)
         self._search = SqlSearch(self._connection, self._fence_writing)
         self._jobs = SqlJobs(self._connection, self._fence_writing)
+        self._mails = SqlMails(self._connection, self._fence_writing)
         return self
 
     def _connect(self) -> Connection:
@@ -124,6 +126,10 @@ class SqlUnitOfWork:
     @property
     def jobs(self) -> SqlJobs:
         return self._jobs
+
+    @property
+    def mails(self) -> SqlMails:
+        return self._mails
 
     def _fence_writing(self) -> None:
         """Before anything is written at once: what a marked command writes can be taken back."""

@@ -26,6 +26,7 @@ from storage.cache import AggregateCache
 from storage.drafts import LOCK_WAIT_SECONDS, Cell, Draft
 from storage.faults import Contention
 from storage.jobs_memory import JobsState, MemoryJobs
+from storage.mails_memory import MemoryMails
 from storage.search_memory import Listed, MemorySearch, SearchState
 from storage.talk_memory import MarksState, MemoryTalk, StoredTalk
 from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer, touched
@@ -205,7 +206,7 @@ class MemoryUnitOfWork:
         self._talk = MemoryTalk(self._trips, store.talk_of, marks)
         self._answers = MemoryAnswers(answers, store.trip_deleted)
         self._search = MemorySearch(search, store.listed)
-        self._jobs = MemoryJobs(jobs)
+        self._jobs, self._mails = MemoryJobs(jobs), MemoryMails(jobs)
         self._mark: Mark | None = None
         self._before: AccountsState | None = None
         self._savepoint: AccountsState | None = None
@@ -260,6 +261,10 @@ class MemoryUnitOfWork:
     @property
     def jobs(self) -> MemoryJobs:
         return self._jobs
+
+    @property
+    def mails(self) -> MemoryMails:
+        return self._mails
 
     def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
         self._trips.expect(trip_id, op_ids)

@@ -43,11 +43,43 @@ def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
         ("AI_MAX_TOKENS", "10"),
         ("AI_STREAMS", "0"),
         ("AI_STREAMS_PER_TRIP", "-1"),
+        ("SITE_URL", "trips.example"),
+        ("SITE_URL", "https://trips.example/path"),
+        ("SITE_URL", "https://trips.example?x=1"),
+        ("MAIL_URL", "mx.example:587"),
+        ("MAIL_URL", "smtp://robot:pw@10.0.0.5?starttls=off"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.read({name: value})
+
+
+MAIL = {
+    "MAIL_URL": "smtp://robot:s%40cret-word@mx.example",
+    "MAIL_FROM": "同游 <mail@trips.example>",
+    "SITE_URL": "https://Trips.example/",
+}
+
+
+def test_mail_is_off_until_all_of_it_is_set() -> None:
+    assert Settings.read({}).mail is None
+    server = Settings.read(MAIL).mail
+    assert server is not None and (server.host, server.port, server.tls) == ("mx.example", 587, "starttls")
+    for missing in ("MAIL_FROM", "SITE_URL"):
+        with pytest.raises(SettingsError, match=missing):
+            Settings.read(MAIL | {missing: ""})
+    with pytest.raises(SettingsError, match="MAIL_FROM"):
+        Settings.read(MAIL | {"MAIL_FROM": "Tongyou"})
+
+
+def test_the_password_of_mail_is_never_shown() -> None:
+    settings = Settings.read(MAIL)
+    assert "cret" not in repr(settings) and "cret" not in repr(settings.mail)
+    assert {"s%40cret-word", "s@cret-word"} <= set(settings.secrets)
+    with pytest.raises(SettingsError) as raised:
+        Settings.read(MAIL | {"MAIL_URL": "smtp://robot:s%40cret-word@mx.example?starttls=maybe"})
+    assert "cret" not in str(raised.value)
 
 
 def test_origins_are_a_list() -> None:

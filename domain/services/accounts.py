@@ -84,7 +84,8 @@ def logout_all(command: LogoutAll, uow: UnitOfWork) -> list[str]:
     return uow.accounts.remove_sessions_of(command.user_id)
 
 
-def _open(accounts: AccountRepositories, user_id: str, new: NewSession, at: str) -> None:
+def open_session(accounts: AccountRepositories, user_id: str, new: NewSession, at: str) -> None:
+    """Sign a user in."""
     accounts.remove_expired_sessions(user_id, at)
     accounts.add_session(
         AuthSession(
@@ -112,7 +113,7 @@ def add_guest(command: CreateGuest, uow: UnitOfWork) -> User:
         is_guest=True,
     )
     uow.accounts.add_user(user)
-    _open(uow.accounts, user.id, command.session, command.at)
+    open_session(uow.accounts, user.id, command.session, command.at)
     return user
 
 
@@ -146,7 +147,7 @@ def register(command: Register, uow: UnitOfWork) -> SessionChange:
         fields = msgspec.structs.replace(fields, created_at=guest.created_at)
         uow.accounts.update_user(fields)
         ended = uow.accounts.remove_sessions_of(guest.id)
-    _open(uow.accounts, fields.id, command.session, command.at)
+    open_session(uow.accounts, fields.id, command.session, command.at)
     return SessionChange(fields, ended)
 
 
@@ -160,8 +161,8 @@ def start_login(command: StartLogin, uow: UnitOfWork) -> Candidate:
     successful one back. Raises `Throttled`. Unknown users are throttled like known ones.
     """
     key = login_key(command.login)
-    _count(uow.accounts, _account_key(key), command.limits.login_account, command.at)
-    _count(uow.accounts, _address_key(command.address), command.limits.login_address, command.at)
+    count_here(uow.accounts, account_key(key), command.limits.login_account, command.at)
+    count_here(uow.accounts, _address_key(command.address), command.limits.login_address, command.at)
     user = uow.accounts.user_by_login(key)
     if user is None or is_locked(user):
         return Candidate(None, None)
@@ -174,16 +175,14 @@ def finish_login(command: FinishLogin, uow: UnitOfWork) -> SessionChange:
     if user is None or user.password_hash != command.verified_hash:
         raise Unauthenticated("the sign-in failed", code="login_failed")
     limits = command.limits
-    _forgive(
-        uow.accounts, _account_key(login_key(command.login)), limits.login_account, command.at, count=None
-    )
-    _forgive(uow.accounts, _address_key(command.address), limits.login_address, command.at, count=1)
+    forgive(uow.accounts, account_key(login_key(command.login)), limits.login_account, command.at, count=None)
+    forgive(uow.accounts, _address_key(command.address), limits.login_address, command.at, count=1)
     if command.new_password_hash is not None:
         user = msgspec.structs.replace(user, password_hash=command.new_password_hash)
         uow.accounts.update_user(user)
     ended = [] if command.old_auth_id is None else [command.old_auth_id]
     uow.accounts.remove_sessions(ended)
-    _open(uow.accounts, user.id, command.session, command.at)
+    open_session(uow.accounts, user.id, command.session, command.at)
     return SessionChange(user, ended)
 
 
@@ -194,7 +193,7 @@ def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
         raise Unauthenticated("sign in first")
     if user.password_hash is None:
         raise Forbidden("a guest has no password: create an account instead", code="guest")
-    _count(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at)
+    count_here(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at)
     return user.password_hash
 
 
@@ -204,7 +203,8 @@ def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> li
     if user is None or user.password_hash != command.verified_hash:
         raise Conflict("the password was changed meanwhile")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
-    _forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
+    uow.mails.use_resets(user.id)
+    forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
 
 
@@ -228,10 +228,11 @@ def change_profile(command: ChangeProfile, uow: UnitOfWork) -> User:
 
 def count(command: Count, uow: UnitOfWork) -> None:
     """Count one event. Apart from the work it guards, so that a failure counts too."""
-    _count(uow.accounts, command.key, command.limit, command.at)
+    count_here(uow.accounts, command.key, command.limit, command.at)
 
 
-def _count(accounts: AccountRepositories, key: str, limit: Limit, at: str) -> None:
+def count_here(accounts: AccountRepositories, key: str, limit: Limit, at: str) -> None:
+    """Count one event inside of a service: taken back when the service fails. Raises `Throttled`."""
     window, left = _window(limit, at)
     if accounts.hit(hash_token(key), window) > limit.count:
         raise Throttled("too many attempts, wait a little", retry_after=left)
@@ -247,7 +248,8 @@ def draw(command: Draw, uow: UnitOfWork) -> None:
         raise Throttled("too many requests, wait a moment", retry_after=math.ceil(wait / 1000))
 
 
-def _forgive(accounts: AccountRepositories, key: str, limit: Limit, at: str, count: int | None) -> None:
+def forgive(accounts: AccountRepositories, key: str, limit: Limit, at: str, count: int | None) -> None:
+    """Take back what was counted; None: all."""
     accounts.forgive(hash_token(key), _window(limit, at)[0], count)
 
 
@@ -257,7 +259,8 @@ def _window(limit: Limit, at: str) -> tuple[int, int]:
     return now // limit.seconds, limit.seconds - now % limit.seconds
 
 
-def _account_key(key: str) -> str:
+def account_key(key: str) -> str:
+    """Under which attempts to sign in to an account are counted, by its `login_key`."""
     return f"login:account:{key}"
 
 

@@ -62,6 +62,7 @@ def set_password(command: SetPassword, uow: UnitOfWork) -> list[str]:
     if is_locked(user):
         raise Conflict("this user is locked; unlock first", code="locked")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
+    uow.mails.use_resets(user.id)
     return uow.accounts.remove_sessions_of(user.id)
 
 

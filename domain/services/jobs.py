@@ -1,8 +1,9 @@
 """Jobs: asked for, taken, finished, and found again when a worker was killed.
 
-Owns the rules: what one person may have under way, how often a job is tried, what the asker must be
-allowed to see, when he asks, when it is made, and when it is fetched. Called through
-`run(service, command)` by `handlers.exports` and `realtime.jobs`.
+Owns the rules: what one person may have under way, how often a job is tried, what the asker of an export
+must be allowed to see, when he asks, when it is made, and when it is fetched. Mails are asked for and
+ended in `domain.services.mail`. Called through `run(service, command)` by `handlers.exports` and
+`realtime.jobs`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from domain.jobs import (
     RenewLease,
     RequestExport,
 )
+from domain.mail import MAIL_KEEP_HOURS, MAX_MAIL_ATTEMPTS, backoff
 from domain.operations import Channel
 from domain.ports import UnitOfWork
 from domain.services.rooms import read_trip
@@ -46,6 +48,8 @@ from domain.talk import MAX_OPEN_PROPOSALS, Message
 UNDER_WAY: frozenset[JobStatus] = frozenset(("queued", "running"))
 RETRY_SECONDS = 10
 PAGE = 500
+INTERRUPTED = "interrupted"
+"""The error of an attempt whose process was told to end."""
 LOST = "worker_lost"
 """The error of a job whose workers ended, one after the other."""
 _snapshot = msgspec.json.Decoder(Snapshot)
@@ -62,7 +66,7 @@ def request_export(command: RequestExport, uow: UnitOfWork) -> Job:
             raise Conflict("this id was used for something else", code="op_id_taken")
         return known
     read_trip(uow, command.trip_id, user_id)
-    mine = uow.jobs.of_user(user_id)
+    mine = uow.jobs.of_user(user_id, "export")
     if sum(job.status in UNDER_WAY for job in mine) >= MAX_UNDER_WAY:
         raise Throttled(
             f"{MAX_UNDER_WAY} exports are being made for you, wait for one",
@@ -92,7 +96,7 @@ def read_export(command: ReadExport, uow: UnitOfWork) -> Job:
     if user_id is None:
         raise Unauthenticated("sign in first")
     job = uow.jobs.job(command.job_id)
-    if job is None or job.user_id != user_id:
+    if job is None or job.kind != "export" or job.user_id != user_id:
         raise NotFound("there is no such export")
     _, role = read_trip(uow, job.trip_id, user_id)
     if job.for_member and role == "spectator":
@@ -113,10 +117,14 @@ def read_file(command: ReadExport, uow: UnitOfWork) -> tuple[Job, bytes]:
 
 
 def claim_job(command: ClaimJob, uow: UnitOfWork) -> Job | None:
-    """Begin an attempt; None when the job is somebody else's, finished, or gone."""
+    """Begin an attempt; None when the job is somebody else's, finished, gone, or not to be tried yet."""
     job = uow.jobs.job(command.job_id)
-    if job is None or job.status not in UNDER_WAY or job.attempts >= MAX_ATTEMPTS:
+    if job is None or job.status not in UNDER_WAY or job.attempts >= _attempts(job):
         return None
+    if job.kind == "mail":
+        mail = uow.mails.mail(job.id)
+        if mail is None or mail.not_before > command.at or job.expires_at <= command.at:
+            return None
     return uow.jobs.claim(job.id, command.token, command.at, later(command.at, seconds=LEASE_SECONDS))
 
 
@@ -171,11 +179,16 @@ def fail_job(command: FailJob, uow: UnitOfWork) -> bool:
     job = uow.jobs.job(command.job_id)
     if job is None or job.token != command.token:
         return False
-    if command.final or job.attempts >= MAX_ATTEMPTS:
-        expires_at = later(command.at, days=KEEP_DAYS)
-        uow.jobs.fail(job.id, command.token, command.error, command.at, expires_at)
+    if command.final or job.attempts >= _attempts(job):
+        uow.jobs.fail(job.id, command.token, command.error, command.at, _kept_until(job, command.at))
+        uow.mails.remove([job.id])
         return False
-    return uow.jobs.release(job.id, command.token, command.at)
+    if job.kind != "mail":
+        return uow.jobs.release(job.id, command.token, command.at)
+    # A process that ends says nothing about the mail server.
+    again_at = later(command.at, seconds=0 if command.error == INTERRUPTED else backoff(job.attempts))
+    uow.mails.hold(job.id, again_at)
+    return uow.jobs.release(job.id, command.token, again_at)
 
 
 def look_at_jobs(command: LookAtJobs, uow: UnitOfWork) -> JobsNow:
@@ -193,11 +206,20 @@ def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
     for job in command.jobs:
         if job.id in expired:
             continue
-        if job.attempts >= MAX_ATTEMPTS:
-            uow.jobs.abandon(job, job.error or LOST, command.at, later(command.at, days=KEEP_DAYS))
+        if job.attempts >= _attempts(job):
+            if uow.jobs.abandon(job, job.error or LOST, command.at, _kept_until(job, command.at)):
+                uow.mails.remove([job.id])
         elif uow.jobs.requeue(job, _next_ring(job, command.at)):
             called.append(job.id)
     return called
+
+
+def _attempts(job: Job) -> int:
+    return MAX_MAIL_ATTEMPTS if job.kind == "mail" else MAX_ATTEMPTS
+
+
+def _kept_until(job: Job, at: str) -> str:
+    return later(at, hours=MAIL_KEEP_HOURS) if job.kind == "mail" else later(at, days=KEEP_DAYS)
 
 
 def _next_ring(job: Job, at: str) -> str:

@@ -1,4 +1,4 @@
-"""The doorbell of an installation without workers: this process does the work, one job after the other.
+"""The doorbell of an installation without workers: this process does the work, a few jobs at a time.
 
 Owns a bounded queue of ids; what does not fit is found again by `realtime.jobs.rounds`. Chosen by the
 composition root.
@@ -12,6 +12,9 @@ from realtime.jobs.doorbell import Work
 from realtime.tasks import Tasks
 
 QUEUE_LIMIT = 100
+AT_ONCE = 4
+"""A mail server that does not answer must not hold up exports, nor one mail all others. Files are made one
+after the other all the same: that is computation, and has one thread."""
 
 
 class LocalDoorbell:
@@ -22,7 +25,8 @@ class LocalDoorbell:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(limit)
         self._known: set[str] = set()
         self._tasks = Tasks()
-        self._tasks.supervise("jobs", self._keep_working)
+        for n in range(AT_ONCE):
+            self._tasks.supervise(f"jobs {n}", self._keep_working)
 
     def ring(self, job_id: str) -> None:
         if job_id in self._known or self._waiting.full():

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.jobs import File, Format, Job, Material
+from domain.jobs import File, Format, Job, Letter, Material
 from realtime.jobs.calendar import make_calendar
 from realtime.jobs.page import make_page
 
@@ -39,7 +39,7 @@ def make_data(material: Material) -> bytes:
     return msgspec.json.format(msgspec.json.encode(everything), indent=2)
 
 
-FORMATS: dict[Format, tuple[str, str, Callable[[Material], bytes]]] = {
+FORMATS: dict[Format | Letter, tuple[str, str, Callable[[Material], bytes]]] = {
     "calendar": ("ics", "text/calendar; charset=utf-8", make_calendar),
     "page": ("html", "text/html; charset=utf-8", make_page),
     "data": ("json", "application/json; charset=utf-8", make_data),

@@ -1,6 +1,6 @@
-"""One job from its row to its file: claim, read what the asker may see, render, store.
+"""One job from its row to its end: claim, then make a file of what the asker may see, or send a mail.
 
-Owns the heartbeat that holds the lease while the file is made, and what becomes of each kind of failure.
+Owns the heartbeat that holds the lease while the work is done, and what becomes of each kind of failure.
 Rendering is computation and runs in a thread; everything else is `run(service, command)`. Called by the
 doorbells: in a server process, or in a worker process.
 """
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from typing import Literal
 
@@ -33,6 +33,8 @@ from domain.jobs import (
 )
 from domain.ports import Run
 from domain.services import jobs
+from realtime.jobs.postman import RESULTS, Postman, Result
+from realtime.jobs.smtp import Undelivered
 
 Render = Callable[[Job, Material], File]
 Outcome = Literal["done", "failed", "again", "lost"]
@@ -53,12 +55,14 @@ class Worker:
         executor: Executor,
         clock: Callable[[], str],
         beat: float = BEAT_SECONDS,
+        postman: Postman | None = None,
     ) -> None:
         self._run = run
         self._render = render
         self._executor = executor
         self._clock = clock
         self._beat = beat
+        self._postman = postman
         self.counts: Counter[Outcome] = Counter(dict.fromkeys(OUTCOMES, 0))
         self.seconds = Distribution()
         self.under_way = 0
@@ -86,19 +90,36 @@ class Worker:
     async def _attempt(self, job: Job, token: str) -> Outcome:
         beating = asyncio.get_running_loop().create_task(self._keep_lease(job, token), name="lease of a job")
         try:
-            file = await self._make(job)
-            kept = await self._run(jobs.finish_job, FinishJob(job.id, token, file, self._clock()))
-            return "done" if kept else "lost"
+            return "done" if await self._do(job, token) else "lost"
+        except Undelivered as error:
+            log.warning("a mail was not taken, attempt %d: %s", job.attempts, error.code)
+            return await self._fail(job, token, error.code, final=error.final)
         except DomainError as error:
+            if error.code == "lease_lost":
+                return "lost"
             return await self._fail(job, token, error.code, final=not error.retryable)
         except asyncio.CancelledError:
-            await asyncio.shield(self._fail(job, token, "interrupted", final=False))
+            await asyncio.shield(self._fail(job, token, jobs.INTERRUPTED, final=False))
             raise
         except Exception:
-            log.exception("making a file failed, attempt %d", job.attempts)
+            log.exception("a job failed, attempt %d", job.attempts)
             return await self._fail(job, token, "internal", final=False)
         finally:
             beating.cancel()
+
+    async def _do(self, job: Job, token: str) -> bool:
+        """False when the attempt had lost its lease."""
+        if job.kind == "mail":
+            if self._postman is None:  # the settings were taken away while it waited
+                raise Undelivered("mail_off")
+            return await self._postman.deliver(job, token)
+        file = await self._make(job)
+        return await self._run(jobs.finish_job, FinishJob(job.id, token, file, self._clock()))
+
+    @property
+    def mails(self) -> Mapping[Result, int]:
+        """Mails of this process, by what became of each attempt."""
+        return dict.fromkeys(RESULTS, 0) if self._postman is None else self._postman.counts
 
     async def _make(self, job: Job) -> File:
         command = ReadMaterial(job.trip_id, job.user_id, job.locale, job.format == "data", self._clock())

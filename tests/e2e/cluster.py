@@ -1,23 +1,29 @@
 """Two server processes on one database and one Redis, each at an address of its own.
 
-Owns starting and stopping both. Never decides what is tested, and does not start the language model that
-their assistant is pointed at. Called by the fixture `cluster`.
+Owns starting and stopping both. Never decides what is tested, and starts neither the language model that
+their assistant is pointed at nor the mail server. Called by the fixture `cluster`.
 """
 
 from __future__ import annotations
 
 from tests.services.server import ServerProcess
 
+SITE = "https://trips.example"
+"""Where links in mails point to; tests open them at one of the processes."""
+
 
 class Cluster:
     """Any test may kill a process and start it again; `start()` brings back what is down."""
 
-    def __init__(self, database_url: str, redis_url: str, ai_base_url: str) -> None:
+    def __init__(self, database_url: str, redis_url: str, ai_base_url: str, mail_url: str) -> None:
         self._settings = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PROCESSES": "2",
             "THROTTLE_FACTOR": "1000",
+            "MAIL_URL": mail_url,
+            "MAIL_FROM": "Tongyou <mail@trips.example>",
+            "SITE_URL": SITE,
         }
         assistant = {"AI_BASE_URL": ai_base_url, "AI_API_KEY": "test", "AI_MODEL": "mock"}
         self.servers = [ServerProcess({**self._settings, **assistant}) for _ in range(2)]

@@ -1,6 +1,6 @@
-"""Two real server processes, a language model, a browser, and people with browser windows.
+"""Two real server processes, a language model, a mailbox, a browser, and people with browser windows.
 
-Owns the life of all four and what happens when a test fails: a screenshot of every window in a temporary
+Owns the life of all five and what happens when a test fails: a screenshot of every window in a temporary
 folder. Never holds test data. Used by the tests of this folder only.
 """
 
@@ -20,6 +20,7 @@ from tests.services.chromium import LAUNCH_ARGUMENTS
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 from tests.services.server import ROOT
+from tests.services.smtp import Mailbox
 from tests.services.tap import Tap
 
 # Five seconds, the default, can be too short where the machine does other things as well.
@@ -64,12 +65,19 @@ def model(_model: Aimock, tap: Tap) -> Iterator[Aimock]:
 
 
 @pytest.fixture(scope="package")
-def cluster(mariadb: MariaDB, redis_server: Redis, tap: Tap) -> Iterator[Cluster]:
+def mailbox() -> Iterator[Mailbox]:
+    """Takes the mails of both processes, those of all tests."""
+    with Mailbox() as made:
+        yield made
+
+
+@pytest.fixture(scope="package")
+def cluster(mariadb: MariaDB, redis_server: Redis, tap: Tap, mailbox: Mailbox) -> Iterator[Cluster]:
     """Two processes that share a database and a bus, each at its own address."""
     if not (ROOT / "frontend" / "dist" / "index.html").is_file():
         pytest.fail("The frontend is not built: run .venv/bin/python frontend/build.py", pytrace=False)
     mariadb.drop_database("e2e")
-    made = Cluster(mariadb.create_database("e2e"), redis_server.url, tap.base_url)
+    made = Cluster(mariadb.create_database("e2e"), redis_server.url, tap.base_url, mailbox.url())
     yield made
     made.stop()
 

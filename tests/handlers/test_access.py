@@ -26,6 +26,9 @@ POST   /api/auth/guest                                     200     200      409 
 POST   /api/auth/logout                                    200     200      200   200   200     200     200    200    200   200
 POST   /api/auth/logout-all                                401     401      200   200   200     200     200    200    200   200
 POST   /api/auth/password                                  401     401      403   403   403     403     403    403    403   403
+POST   /api/auth/forgot                                    202     202      202   202   202     202     202    202    202   202
+POST   /api/auth/reset/check                               410     410      410   410   410     410     410    410    410   410
+POST   /api/auth/reset                                     410     410      410   410   410     410     410    410    410   410
 POST   /api/demo                                           200     200      200   200   200     200     200    200    200   200
 GET    /api/trips                                          401     401      200   200   200     200     200    200    200   200
 POST   /api/trips                                          401     401      201   201   201     201     201    201    201   201
@@ -93,6 +96,9 @@ BODIES: dict[str, Any] = {
     "POST /api/auth/login": {"login": "owner", "password": "wrong password"},
     "POST /api/auth/guest": {"name": "G"},
     "POST /api/auth/password": _PASSWORDS,
+    "POST /api/auth/forgot": {"login": "owner", "locale": "en"},
+    "POST /api/auth/reset/check": {"token": "never-made"},
+    "POST /api/auth/reset": {"token": "never-made", "password": "a new password"},
     "POST /api/demo": {"name": "D", "locale": "en"},
     "POST /api/trips": {"title": "T"},
     "PATCH /api/trips/{trip_id}": {"title": "T2"},

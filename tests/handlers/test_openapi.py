@@ -11,6 +11,7 @@ from openapi_spec_validator import validate
 
 from handlers import ROUTES
 from handlers.openapi import document
+from tests.handlers.test_resets import secret_of
 from tests.handlers.world import Answer, Client, World
 
 VERBS = ("GET", "POST", "PATCH", "DELETE", "PUT")
@@ -114,6 +115,17 @@ async def _tour(world: World, check: Any) -> None:
     for _ in range(11):
         await nobody.post("/api/auth/login", {"login": "ann", "password": "wrong password"})
     await nobody.post("/api/demo", {"name": "D", "locale": "zh"})
+    await _reset(world, nobody)
+
+
+async def _reset(world: World, nobody: Client) -> None:
+    """A password that was forgotten, and a link that is no more."""
+    body = {"email": "cyd@example.net", "password": "a long password", "name": "Cyd"}
+    assert (await world.client().post("/api/auth/register", body)).status == 200
+    await nobody.post("/api/auth/forgot", {"login": "cyd@example.net"})
+    token = secret_of((await world.post_all())[-1])
+    for path, more in (("/check", {}), ("", {"password": "a new password"}), ("/check", {})):
+        await nobody.post(f"/api/auth/reset{path}", {"token": token} | more)
 
 
 async def _export(world: World, ann: Client, trip: str) -> None:

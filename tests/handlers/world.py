@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from realtime.assistant.lives import AssistantTimes
 from realtime.assistant.runner import Assistant
 from realtime.broker_memory import MemoryBroker
 from realtime.hub import Hub
+from realtime.jobs.postman import Post, Postman
 from realtime.jobs.render import render
 from realtime.jobs.worker import Worker
 from realtime.presence_memory import MemoryPresenceStore
@@ -81,7 +83,10 @@ class World:
         if rooms:
             self.run.tell = Publisher(self.hub, self.broker).publish
         self.rung: list[str] = []
-        self.worker = Worker(self.run, render, self.executor, self.clock)
+        self.mails: list[EmailMessage] = []
+        post = Post(self._send, "https://trips.example", ("", "mail@trips.example"))
+        postman = Postman(self.run, post, self.clock)
+        self.worker = Worker(self.run, render, self.executor, self.clock, postman=postman)
         self.model = FakeModel()
         self.assistant = self.make_assistant(self.model)
         given: dict[str, Any] = {
@@ -95,7 +100,7 @@ class World:
             "dist": dist,
             "sample": SAMPLE,
             "limits": Limits(),
-            "features": Features(),
+            "features": Features(mail=True),
             "clock": self.clock,
         }
         given |= changes
@@ -120,6 +125,16 @@ class World:
     def wait(self, **span: float) -> None:
         """Let time pass."""
         self.now += timedelta(**span)
+
+    async def _send(self, message: EmailMessage, sender: str, recipient: str) -> None:
+        self.mails.append(message)
+
+    async def post_all(self) -> list[EmailMessage]:
+        """Send what is waiting; all mails so far."""
+        rung, self.rung[:] = list(self.rung), []
+        for job_id in rung:
+            await self.worker.work(job_id)
+        return self.mails
 
     async def revoke(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None:
         self.revoked.append((set(auth_ids), user_id))

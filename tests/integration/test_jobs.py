@@ -52,7 +52,7 @@ class GatedWorker(ServerProcess):
 class Stand:
     """A server that leaves the work to workers, what they share, and a person with a trip."""
 
-    def __init__(self, url: str, redis: Redis, folder: Path) -> None:
+    def __init__(self, url: str, redis: Redis, folder: Path, **more: str) -> None:
         self.redis = redis
         self.gate = folder / "gate"
         self.gate.mkdir()
@@ -61,6 +61,7 @@ class Stand:
             "REDIS_URL": redis.url,
             "WORKERS": "1",
             "THROTTLE_FACTOR": "100",
+            **more,
         }
         self._url = make_url(url)
         self.server = ServerProcess(self.settings)

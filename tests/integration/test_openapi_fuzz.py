@@ -102,6 +102,10 @@ def server(request: pytest.FixtureRequest, model: Aimock) -> Iterator[ServerProc
         "AI_MODEL": "mock",
         "AI_STREAMS_PER_USER": "100",
         "AI_STREAMS_PER_TRIP": "100",
+        # Nobody takes the mails; what is asked for is answered all the same.
+        "MAIL_URL": "smtp://127.0.0.1:9",
+        "MAIL_FROM": "mail@trips.example",
+        "SITE_URL": "https://trips.example",
     }
     if request.param == "mariadb":
         settings["DATABASE_URL"] = request.getfixturevalue("mariadb_url")

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN_SETTINGS = (
     *("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "DATA_DIR", "LOG_LEVEL", "PORT", "HOST"),
     *("AI_API_KEY", "AI_BASE_URL", "AI_MODEL"),
-    *("WORKERS", "JOBS_REDIS_URL"),
+    *("WORKERS", "JOBS_REDIS_URL", "MAIL_URL", "MAIL_FROM", "SITE_URL"),
     *("LOG_FORMAT", "METRICS_HOST", "METRICS_PORT", "TONGYOU_PROCESS"),
 )
 

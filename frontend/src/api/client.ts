@@ -8,7 +8,7 @@ import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from
 import { ApiError } from './errors'
 import type {
   Applied, AskedAnswer, Conversations, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip,
-  PrivateQuestion, Proposals, Question, Threads, TripAnswer, TripPatch, TripSummary, User,
+  PrivateQuestion, Proposals, Question, ResetLink, Threads, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -35,7 +35,7 @@ export class Api {
 
   me = (signal?: AbortSignal) => this.call<MeAnswer>('GET', '/api/me', undefined, signal)
   updateMe = (body: { name?: string; locale?: string }) => this.call<{ user: User }>('PATCH', '/api/me', body)
-  register = (body: { username?: string; email?: string; password: string; name: string }) =>
+  register = (body: { username?: string; email?: string; password: string; name: string; locale?: string }) =>
     this.call<{ user: User }>('POST', '/api/auth/register', body)
   login = (login: string, password: string) => this.call<{ user: User }>('POST', '/api/auth/login', { login, password })
   guest = (name: string, locale?: string) => this.call<{ user: User }>('POST', '/api/auth/guest', { name, locale })
@@ -43,6 +43,11 @@ export class Api {
   logoutAll = () => this.call<{ ok: true }>('POST', '/api/auth/logout-all')
   changePassword = (current: string, next: string) =>
     this.call<{ ok: true }>('POST', '/api/auth/password', { current, new: next })
+  forgotPassword = (login: string, locale: string) => this.call<{ ok: true }>('POST', '/api/auth/forgot', { login, locale })
+  checkReset = (token: string, signal?: AbortSignal) =>
+    this.call<ResetLink>('POST', '/api/auth/reset/check', { token }, signal)
+  resetPassword = (token: string, password: string) =>
+    this.call<{ user: User }>('POST', '/api/auth/reset', { token, password })
   demo = (name: string, locale: 'zh' | 'en') =>
     this.call<{ trip_id: string; invite_url: string }>('POST', '/api/demo', { name, locale })
 
@@ -109,9 +114,10 @@ export class Api {
   removeMember = (id: string, user: string) =>
     this.call<{ seq: number }>('DELETE', `/api/trips/${enc(id)}/members/${enc(user)}`)
   invites = (id: string) => this.call<{ invites: Invite[] }>('GET', `/api/trips/${enc(id)}/invites`)
-  createInvite = (id: string, role: 'editor' | 'viewer', expiresInHours: number | null = null) =>
-    this.call<{ invite: Invite; url: string }>('POST', `/api/trips/${enc(id)}/invites`, {
-      role, expires_in_hours: expiresInHours,
+  /** `mail`: send it to these addresses, too, in this language. */
+  createInvite = (id: string, role: 'editor' | 'viewer', expiresInHours: number | null = null, mail?: { to: string[]; locale: string }) =>
+    this.call<{ invite: Invite; url: string; mails: number }>('POST', `/api/trips/${enc(id)}/invites`, {
+      role, expires_in_hours: expiresInHours, ...(mail && mail.to.length > 0 ? { send_to: mail.to, locale: mail.locale } : {}),
     })
   revokeInvite = (id: string, invite: string) =>
     this.call<unknown>('DELETE', `/api/trips/${enc(id)}/invites/${enc(invite)}`)

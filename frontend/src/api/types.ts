@@ -12,6 +12,13 @@ export interface User {
   locale: string
 }
 
+/** Whose password a link sets. */
+export interface ResetLink {
+  login: string
+  name: string
+  expires_at: string
+}
+
 export interface MeAnswer {
   user: User | null
   features: Record<string, unknown>

@@ -11,6 +11,8 @@ import { Crash } from "./Crash";
 import { NotFoundPage } from "./ErrorPages";
 
 const AssistantPage = lazy(() => import("../features/assistant/AssistantPage"));
+const ForgotPage = lazy(async () => ({ default: (await import("../features/auth/ResetPages")).ForgotPage }));
+const ResetPage = lazy(async () => ({ default: (await import("../features/auth/ResetPages")).ResetPage }));
 const RoomPage = lazy(() => import("../features/room/RoomPage"));
 
 export function App() {
@@ -23,6 +25,8 @@ export function App() {
               <Route path="/" element={<HomePage />} />
               <Route path="/login" element={<LoginPage />} />
               <Route path="/register" element={<RegisterPage />} />
+              <Route path="/forgot" element={<ForgotPage />} />
+              <Route path="/reset" element={<ResetPage />} />
               <Route path="/trips" element={<TripsPage />} />
               <Route path="/t/:tripId" element={<RoomPage />} />
               <Route path="/invite/:token" element={<InvitePage />} />

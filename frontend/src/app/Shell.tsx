@@ -9,18 +9,24 @@ import { Avatar } from "../ui/Avatar";
 import { IconButton } from "../ui/Button";
 import { Menu, MenuChoice, MenuItem, MenuLabel, MenuLine } from "../ui/Menu";
 import { Logo } from "./Logo";
-import { signedOut, useSession, useUser } from "./session";
+import { signedIn, signedOut, useSession, useUser } from "./session";
 import { setTheme, useTheme, type ThemeChoice } from "./theme";
 import { useLanguage } from "./useLanguage";
 
 export function LanguageMenu() {
   const { t } = useTranslation();
   const language = useLanguage();
+  const user = useUser();
+  function choose(next: Language): void {
+    setLanguage(next);
+    // Mails speak it, too.
+    if (user) api.updateMe({ locale: next }).then((me) => signedIn(me.user), () => undefined);
+  }
   return (
     <Menu trigger={<IconButton label={t("common.language")} tip={false} data-testid="language"><Languages size={18} aria-hidden /></IconButton>}>
       <MenuChoice<Language>
         value={language}
-        onChange={(next) => setLanguage(next)}
+        onChange={choose}
         options={[
           { value: "zh", label: <span lang="zh-CN">简体中文</span> },
           { value: "en", label: <span lang="en">English</span> },

@@ -30,6 +30,15 @@ export const en = {
     noAccount: "New here?", hasAccount: "Already have an account?", createOne: "Create an account",
     guestTrips: "Your trips come with you.",
   },
+  reset: {
+    forgot: "Forgot your password?", forgotTitle: "Forgot your password?", forgotLead: "Tell us who you are. If there is an account with an e-mail address, a link for a new password goes there.",
+    send: "Send the link", toLogin: "Back to sign-in", off: "This site sends no mail. Whoever runs it can set a new password for you.",
+    sentTitle: "Check your mail", sent: "If “{{login}}” is an account with an address, a mail with a link is on its way there.",
+    sentHint: "It should arrive within a minute or two, the spam folder included. The link works for one hour; a newer mail ends the older link.", again: "Send to another name",
+    title: "Choose a new password", lead: "Hello {{name}}, this sets a new password for your account.", show: "Show the password", save: "Set password and sign in",
+    ends: "You will be signed out on all other devices.", done: "Password changed. You are signed in.",
+    expiredTitle: "This link does not work any more", expired: "It has expired, was used, or a newer mail took its place.", another: "Send a new link",
+  },
   trips: {
     title: "My trips", create: "New trip", emptyTitle: "No trips yet",
     empty: "Start one, or open an invitation someone sent you.", deleted: "Deleted trips", deletedEmpty: "Nothing here.",
@@ -85,7 +94,7 @@ export const en = {
       ai_too_long: "The answer became too long and was cut.", ai_busy: "Too many answers are under way. Wait for one to end.", decided: "This was decided already.", no_change: "This would change nothing.",
       answering: "Stop the answer first.", draft_full: "A suggestion holds no more than this. Send it, then go on.", too_big: "This is too much at once.",
       bad_credentials: "The name or the password is wrong.", unknown: "That did not work: {{message}}",
-      taken: "That name or address is already used.",
+      taken: "That name or address is already used.", mail_off: "This site sends no mail.", mail_throttled: "Too many mails were asked for. Wait a little.", reset_expired: "This link does not work any more.",
     },
   },
   connection: {
@@ -175,6 +184,8 @@ export const en = {
     visitors: "Visitors", alone: "Only you are here. Share the link to plan together.", facepile: "People here: {{names}}", looking: "looking at {{what}}",
     editing: "editing {{what}}", idle: "in the trip", offline: "not here now", menu: "Options of {{name}}", everyone: "Everyone in the trip", follow: "Show where {{name}} is",
     unknown: "You are offline: who else is here cannot be seen.", offlineInvites: "Links can be managed when you are online.", more: "{{count}} more",
+    mailTo: "Send it by e-mail", mailHint: "Addresses with commas or on lines, at most {{count}}. Each person gets a link of their own.", mailBad: "This is no e-mail address: {{what}}", mailMany: "At most {{count}} addresses at a time.",
+    createMail_one: "Create and send to {{count}} person", createMail_other: "Create and send to {{count}} people", mailSent_one: "On its way to {{count}} person.", mailSent_other: "On its way to {{count}} people.",
   },
   history: {
     title: "History", empty: "Nothing has happened yet.", failed: "The history could not be loaded.", older: "Show older", of: "History of {{name}}", showAll: "Show everything",

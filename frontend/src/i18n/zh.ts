@@ -32,6 +32,15 @@ export const zh: Catalogue = {
     noAccount: "第一次来？", hasAccount: "已有账号？", createOne: "注册账号",
     guestTrips: "你的行程会一并保留。",
   },
+  reset: {
+    forgot: "忘记密码？", forgotTitle: "忘记密码？", forgotLead: "请填写你的账号。如果账号绑定了邮箱，我们会把设置新密码的链接发到那里。",
+    send: "发送链接", toLogin: "返回登录", off: "本站不发送邮件，请联系网站的运营者为你设置新密码。",
+    sentTitle: "请查收邮件", sent: "如果“{{login}}”是一个绑定了邮箱的账号，邮件已在路上，里面有设置新密码的链接。",
+    sentHint: "通常一两分钟内送达，也请看看垃圾邮件。链接一小时内有效；再次发送后，之前的链接随即失效。", again: "换一个账号",
+    title: "设置新密码", lead: "{{name}}，你好！请为你的账号设置新密码。", show: "显示密码", save: "设置密码并登录",
+    ends: "你在其他设备上的登录都会退出。", done: "密码已更改，你已登录。",
+    expiredTitle: "这个链接已失效", expired: "它已过期、已被使用，或已被更新的邮件取代。", another: "重新发送链接",
+  },
   trips: {
     title: "我的行程", create: "新建行程", emptyTitle: "还没有行程",
     empty: "新建一个，或打开别人发来的邀请。", deleted: "已删除的行程", deletedEmpty: "这里是空的。",
@@ -87,7 +96,7 @@ export const zh: Catalogue = {
       ai_too_long: "回答过长，已被截断。", ai_busy: "同时进行的回答太多，请等其中一个结束。", decided: "这已经处理过了。", no_change: "这不会带来任何改动。",
       answering: "请先停止回答。", draft_full: "一个建议最多容纳这么多，请先发送再继续。", too_big: "一次的内容太多了。",
       bad_credentials: "用户名或密码不对。", unknown: "没有成功：{{message}}",
-      taken: "这个名字或邮箱已被使用。",
+      taken: "这个名字或邮箱已被使用。", mail_off: "本站不发送邮件。", mail_throttled: "发送的邮件太多了，请稍候再试。", reset_expired: "这个链接已失效。",
     },
   },
   connection: {
@@ -177,6 +186,8 @@ export const zh: Catalogue = {
     visitors: "游客", alone: "现在只有你。把链接分享给同伴，一起安排。", facepile: "在线：{{names}}", looking: "正在看 {{what}}",
     editing: "正在编辑 {{what}}", idle: "在行程里", offline: "现在不在", menu: "{{name}} 的选项", everyone: "行程里的所有人", follow: "看看 {{name}} 在哪里",
     unknown: "你已离线，看不到还有谁在。", offlineInvites: "联网后才能管理链接。", more: "另外 {{count}} 人",
+    mailTo: "用邮件发送", mailHint: "用逗号或换行分隔，最多 {{count}} 个。每个人都会收到自己的链接。", mailBad: "这不是邮箱地址：{{what}}", mailMany: "一次最多 {{count}} 个地址。",
+    createMail_one: "创建并发送给 {{count}} 人", createMail_other: "创建并发送给 {{count}} 人", mailSent_one: "正在发送给 {{count}} 人。", mailSent_other: "正在发送给 {{count}} 人。",
   },
   history: {
     title: "历史", empty: "还没有任何改动。", failed: "无法加载历史。", older: "显示更早的", of: "{{name}} 的历史", showAll: "显示全部",

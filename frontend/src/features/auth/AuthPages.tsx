@@ -3,9 +3,10 @@ import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useNavigate } from "react-router";
 import { api, type User } from "../../api";
-import { errorText, signedIn, useUser } from "../../app/session";
+import { errorText, signedIn, useSession, useUser } from "../../app/session";
 import { Shell } from "../../app/Shell";
 import { useTitle } from "../../app/useTitle";
+import { currentLanguage } from "../../i18n";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { Form } from "../../ui/Form";
@@ -47,6 +48,7 @@ export function LoginPage() {
   useTitle(t("auth.loginTitle"));
   const { busy, error, send } = useForm();
   const next = useNext();
+  const mail = useSession((s) => s.features["mail"] === true);
   const [login, setLogin] = useState("");
   const [password, setPassword] = useState("");
   return (
@@ -57,6 +59,7 @@ export function LoginPage() {
         <TextField label={t("auth.login")} name="login" autoComplete="username" autoCapitalize="none" required value={login} onChange={(e) => setLogin(e.target.value)} />
         <TextField label={t("auth.password")} name="password" type="password" autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.target.value)} />
         <Button type="submit" variant="primary" size="lg" block busy={busy}>{t("auth.submitLogin")}</Button>
+        {mail ? <p className="aside"><Link to="/forgot" state={{ login: login.trim() }}>{t("reset.forgot")}</Link></p> : null}
         <p className="aside">{t("auth.noAccount")} <Link to="/register" state={{ next }}>{t("auth.createOne")}</Link></p>
       </Form>
     </Shell>
@@ -84,7 +87,7 @@ export function RegisterPage() {
       return;
     }
     send(event, async () => {
-      const body = { name: shownName.trim(), password, ...(username.trim() ? { username: username.trim() } : {}), ...(email.trim() ? { email: email.trim() } : {}) };
+      const body = { name: shownName.trim(), password, locale: currentLanguage(), ...(username.trim() ? { username: username.trim() } : {}), ...(email.trim() ? { email: email.trim() } : {}) };
       return (await api.register(body)).user;
     });
   }

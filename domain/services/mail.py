@@ -1,0 +1,231 @@
+"""Mail: asked for, prepared by an attempt, and what its links do.
+
+Owns what a mail may say and to whom, when it is not sent after all, and the rules of links for new
+passwords. Whoever asks for a new password learns nothing about accounts: the same is written for any name,
+and who is meant is found out by the worker. Called through `run(service, command)` by `handlers.resets`,
+`handlers.invites` and `realtime.jobs`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from domain.accounts import Limit, Locale, SessionChange, User, is_locked, later, login_key
+from domain.errors import Conflict, DomainError, Forbidden, Gone, LimitReached, NotFound, Throttled
+from domain.jobs import LEASE_SECONDS, RING_SECONDS, Job, Letter
+from domain.mail import (
+    MAIL_KEEP_HOURS,
+    MAX_INVITED,
+    RESET_MINUTES,
+    RESET_WAIT_MINUTES,
+    FinishMail,
+    FinishReset,
+    InviteByMail,
+    Mail,
+    Prepared,
+    PrepareMail,
+    ReadReset,
+    RequestReset,
+    ResetLink,
+    ResetOffer,
+)
+from domain.membership import Invite
+from domain.ports import UnitOfWork
+from domain.services.accounts import account_key, count_here, forgive, open_session
+from domain.services.members import create_invite
+
+
+def request_reset(command: RequestReset, uow: UnitOfWork) -> None:
+    """Put the mail into the queue, whoever `login` is. Raises `Throttled`, for unknown names, too."""
+    limits, key = command.limits, login_key(command.login)
+    _count(uow, f"reset:address:{command.address}", limits.reset_address, command.at)
+    _count(uow, f"reset:account:{key}", limits.reset_account, command.at)
+    _queue(uow, command.job_id, "reset", command.locale, command.at, recipient=command.login)
+
+
+def read_reset(command: ReadReset, uow: UnitOfWork) -> ResetOffer:
+    """Whose link this is. Raises `Gone`, whatever the reason."""
+    return _offer(uow, command.token_hash, command.at)
+
+
+def finish_reset(command: FinishReset, uow: UnitOfWork) -> SessionChange:
+    """Set the password. `ended`: every session that the account had, and `old_auth_id`. Raises `Gone`."""
+    user = _offer(uow, command.token_hash, command.at).user
+    # Of several callers, one finds a link that is not used.
+    if user.id != command.user_id or not uow.mails.use_resets(user.id):
+        raise _no_link()
+    user = msgspec.structs.replace(user, password_hash=command.password_hash)
+    uow.accounts.update_user(user)
+    for key in (user.username_key, user.email_key):
+        if key is not None:
+            forgive(uow.accounts, account_key(key), command.limits.login_account, command.at, count=None)
+    ended = uow.accounts.remove_sessions_of(user.id)
+    if command.old_auth_id is not None and command.old_auth_id not in ended:
+        uow.accounts.remove_sessions([command.old_auth_id])
+        ended.append(command.old_auth_id)
+    open_session(uow.accounts, user.id, command.session, command.at)
+    if user.email is not None:
+        _queue(
+            uow,
+            command.notice_id,
+            "changed",
+            user.locale,
+            command.at,
+            user_id=user.id,
+            recipient=user.email,
+            about=user.id,
+        )
+    return SessionChange(user, ended)
+
+
+def invite_by_mail(command: InviteByMail, uow: UnitOfWork) -> Invite:
+    """Make an invitation and a mail for each address. Raises as `create_invite`, `Throttled`, and `Forbidden`
+    for guests: an account is what a sender of mail has to lose."""
+    create, limits = command.create, command.limits
+    invite = create_invite(create, uow)
+    if create.actor.is_guest:
+        raise Forbidden("a guest sends no mail: create an account first", code="guest")
+    if len(command.to) > MAX_INVITED:
+        raise LimitReached(f"an invitation is sent to at most {MAX_INVITED} addresses", limit=MAX_INVITED)
+    shared = (
+        (f"invite:account:{create.actor.user_id}", limits.invite_mails_account),
+        (f"invite:address:{command.address}", limits.invite_mails_address),
+        (f"invite:trip:{create.trip_id}", limits.invite_mails_trip),
+    )
+    for mail in command.to:
+        for key, limit in shared:
+            _count(uow, key, limit, create.at)
+        _count(uow, f"invite:to:{login_key(mail.address)}", limits.invite_mails_recipient, create.at)
+        _queue(
+            uow,
+            mail.job_id,
+            "invite",
+            command.locale,
+            create.at,
+            user_id=create.actor.user_id or "",
+            trip_id=create.trip_id,
+            recipient=mail.address,
+            about=invite.id,
+        )
+    return invite
+
+
+def prepare_mail(command: PrepareMail, uow: UnitOfWork) -> Prepared | None:
+    """What this attempt is to send, with its link made good; None when there is nothing to send: then the
+    job has ended. Raises `Conflict` when the attempt has lost its lease, `Gone` for what must not be sent
+    any more."""
+    lease = later(command.at, seconds=LEASE_SECONDS)
+    job, mail = uow.jobs.job(command.job_id), uow.mails.mail(command.job_id)
+    if job is None or mail is None or not uow.jobs.renew(job.id, command.token, lease):
+        raise Conflict("somebody else sends this mail", code="lease_lost")
+    if job.format == "reset":
+        return _prepare_reset(command, uow, job, mail)
+    if job.format == "changed":
+        user = uow.accounts.user(mail.about)
+        name = "" if user is None else user.name
+        return Prepared(job.id, "changed", mail.recipient, job.locale, job.created_at, name=name)
+    return _prepare_invite(command, uow, job, mail)
+
+
+def _prepare_reset(command: PrepareMail, uow: UnitOfWork, job: Job, mail: Mail) -> Prepared | None:
+    user = uow.accounts.user_by_login(login_key(mail.recipient))
+    if user is None or not _may_reset(user) or user.email is None:
+        _end(uow, job.id, command.token, command.at)
+        return None
+    known = uow.mails.resets_of(user.id)
+    if any(link.asked_at > job.created_at for link in known):
+        raise Gone("a newer mail was asked for", code="superseded")
+    if any(link.used for link in known if link.job_id == job.id):
+        raise Gone("this link was used", code="superseded")
+    older = [link.job_id for link in known if link.job_id != job.id]
+    uow.jobs.remove(list(dict.fromkeys(older)))
+    expires_at = later(command.at, minutes=RESET_MINUTES)
+    uow.mails.add_reset(ResetLink(command.link_hash, job.id, user.id, job.created_at, expires_at))
+    return Prepared(job.id, "reset", user.email, job.locale, job.created_at, name=user.name)
+
+
+def _prepare_invite(command: PrepareMail, uow: UnitOfWork, job: Job, mail: Mail) -> Prepared:
+    invite = next((each for each in uow.accounts.invites_of(job.trip_id) if each.id == mail.about), None)
+    if invite is None or not invite.usable(command.at):
+        raise Gone("this invitation was withdrawn, or has expired", code="withdrawn")
+    try:
+        trip = uow.trips.read(job.trip_id).trip
+    except NotFound:
+        trip = None
+    if trip is None or trip.deleted:
+        raise Gone("this trip was deleted", code="withdrawn")
+    uow.accounts.add_invite_link(command.link_hash, invite.id)
+    return Prepared(
+        job.id,
+        "invite",
+        mail.recipient,
+        job.locale,
+        job.created_at,
+        trip_title=trip.title,
+        inviter_name=invite.inviter_name,
+        role=invite.role,
+    )
+
+
+def finish_mail(command: FinishMail, uow: UnitOfWork) -> bool:
+    """A server has taken it. False when the attempt had lost its lease: another one sends the same mail."""
+    return _end(uow, command.job_id, command.token, command.at)
+
+
+def _end(uow: UnitOfWork, job_id: str, token: str, at: str) -> bool:
+    done = uow.jobs.end(job_id, token, at, later(at, hours=MAIL_KEEP_HOURS))
+    if done:
+        uow.mails.remove([job_id])
+    return done
+
+
+def _queue(
+    uow: UnitOfWork,
+    job_id: str,
+    letter: Letter,
+    locale: Locale,
+    at: str,
+    *,
+    recipient: str,
+    about: str = "",
+    user_id: str = "",
+    trip_id: str = "",
+) -> None:
+    wait = {"minutes": RESET_WAIT_MINUTES} if letter == "reset" else {"hours": MAIL_KEEP_HOURS}
+    job = Job(
+        id=job_id,
+        user_id=user_id,
+        trip_id=trip_id,
+        format=letter,
+        locale=locale,
+        created_at=at,
+        due_at=later(at, seconds=RING_SECONDS),
+        expires_at=later(at, **wait),
+        kind="mail",
+    )
+    uow.jobs.add(job)
+    uow.mails.add(Mail(job_id, recipient, about, at))
+
+
+def _offer(uow: UnitOfWork, token_hash: str, at: str) -> ResetOffer:
+    link = uow.mails.reset(token_hash)
+    user = None if link is None or link.used or link.expires_at <= at else uow.accounts.user(link.user_id)
+    if link is None or user is None or not _may_reset(user):
+        raise _no_link()
+    return ResetOffer(user, link.expires_at)
+
+
+def _may_reset(user: User) -> bool:
+    return user.password_hash is not None and not is_locked(user)
+
+
+def _no_link() -> DomainError:
+    return Gone("this link has expired, was used, or was replaced by a newer one", code="reset_expired")
+
+
+def _count(uow: UnitOfWork, key: str, limit: Limit, at: str) -> None:
+    try:
+        count_here(uow.accounts, key, limit, at)
+    except Throttled as error:
+        message = "so many mails have been asked for, wait a little"
+        raise Throttled(message, code="mail_throttled", **error.details) from None

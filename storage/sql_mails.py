@@ -1,0 +1,67 @@
+"""`Mails` over SQL, for SQLite, MySQL and MariaDB.
+
+Owns every query of mails and of links for new passwords. Everything is written at once, behind the
+`fence` of the unit of work. Made by `storage.unit_of_work`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, insert, select, update
+
+from domain.mail import Mail, ResetLink
+from storage.tables_mail import mails, reset_links
+from storage.trips_buffer import is_id
+
+_MAIL = [mails.c[name] for name in Mail.__struct_fields__]
+_LINK = [reset_links.c[name] for name in ResetLink.__struct_fields__]
+
+
+class SqlMails:
+    """One transaction's view of mails."""
+
+    def __init__(self, connection: Connection, fence: Callable[[], None]) -> None:
+        self._connection = connection
+        self._fence = fence
+
+    def _write(self, statement: Any) -> int:
+        self._fence()
+        return self._connection.execute(statement).rowcount
+
+    def add(self, mail: Mail) -> None:
+        self._write(insert(mails).values(**msgspec.structs.asdict(mail)))
+
+    def mail(self, job_id: str) -> Mail | None:
+        if not is_id(job_id):
+            return None
+        row = self._connection.execute(select(*_MAIL).where(mails.c.job_id == job_id)).first()
+        return None if row is None else Mail(*row)
+
+    def hold(self, job_id: str, not_before: str) -> None:
+        self._write(update(mails).where(mails.c.job_id == job_id).values(not_before=not_before))
+
+    def remove(self, job_ids: Sequence[str]) -> None:
+        if job_ids:
+            self._write(delete(mails).where(mails.c.job_id.in_(job_ids)))
+
+    def add_reset(self, link: ResetLink) -> None:
+        self._write(insert(reset_links).values(**msgspec.structs.asdict(link)))
+
+    def reset(self, token_hash: str) -> ResetLink | None:
+        row = self._connection.execute(select(*_LINK).where(reset_links.c.token_hash == token_hash)).first()
+        return None if row is None else ResetLink(*row)
+
+    def resets_of(self, user_id: str) -> list[ResetLink]:
+        query = (
+            select(*_LINK)
+            .where(reset_links.c.user_id == user_id)
+            .order_by(reset_links.c.asked_at.desc(), reset_links.c.token_hash)
+        )
+        return [ResetLink(*row) for row in self._connection.execute(query)]
+
+    def use_resets(self, user_id: str) -> bool:
+        unused = (reset_links.c.user_id == user_id, reset_links.c.used.is_(False))
+        return self._write(update(reset_links).where(*unused).values(used=True)) > 0
