@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import redis
 from redis.exceptions import RedisError
@@ -30,11 +31,12 @@ def redis_facts(url: str) -> RedisFacts:
 
 def node_urls(url: str) -> list[str]:
     """The URL itself, or those of the nodes of ``redis+cluster://login@host:port,host:port``."""
-    scheme, _, rest = url.partition("://")
-    if not scheme.endswith("+cluster"):
+    parts = urlsplit(url)
+    if not parts.scheme.endswith("+cluster"):
         return [url]
-    login, at, hosts = rest.rstrip("/").rpartition("@")
-    return [f"{scheme.removesuffix('+cluster')}://{login}{at}{host.strip()}" for host in hosts.split(",")]
+    login, at, hosts = parts.netloc.rpartition("@")
+    scheme, options = parts.scheme.removesuffix("+cluster"), f"/0?{parts.query}" if parts.query else ""
+    return [f"{scheme}://{login}{at}{host.strip()}{options}" for host in hosts.split(",")]
 
 
 def listening_workers(url: str) -> int | None:

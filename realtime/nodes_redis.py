@@ -24,14 +24,16 @@ SCHEMES = {"redis+cluster": "redis", "rediss+cluster": "rediss"}
 
 
 class Nodes:
-    """`url`: ``redis+cluster://user:password@host:port,host:port``, where to ask first; `connect` makes a
-    client from the URL of one node. A node is named by its address, ``host:port``, as the cluster says."""
+    """`url`: ``redis+cluster://user:password@host:port,host:port``, where to ask first, with options of
+    redis-py behind a ``?``; `connect` makes a client from the URL of one node. A node is named by its
+    address, ``host:port``, as the cluster says."""
 
     def __init__(self, url: str, connect: Callable[[str], redis.Redis]) -> None:
         parts = urlsplit(url)
         login, _, hosts = parts.netloc.rpartition("@")
         self._scheme = SCHEMES[parts.scheme]
         self._login = f"{login}@" if login else ""
+        self._options = f"?{parts.query}" if parts.query else ""
         self._seeds = [_with_port(host.strip()) for host in hosts.split(",") if host.strip()]
         if not self._seeds:
             raise ValueError("a cluster needs at least one host:port")
@@ -65,7 +67,7 @@ class Nodes:
 
     def url_of(self, address: str) -> str:
         """The URL of one node."""
-        return f"{self._scheme}://{self._login}{address}/0"
+        return f"{self._scheme}://{self._login}{address}/0{self._options}"
 
     async def refresh(self) -> None:
         """Ask the nodes, one after the other, until one answers. Raises `LOST`."""

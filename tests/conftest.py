@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import tornado.ioloop
 
+from tests.services.certificate import Certificate, make_certificate
 from tests.services.chromium import chromium_executable
 from tests.services.galera import Galera
 from tests.services.mariadb import MariaDB
@@ -164,6 +165,46 @@ def redis_cluster_url(redis_cluster: RedisCluster) -> str:
     redis_cluster.start()
     redis_cluster.flush()
     return redis_cluster.url
+
+
+LOGIN = ("tongyou", "p@ss/w:rd%1?")
+"""Every sign of it that a URL must quote."""
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Of 127.0.0.1; an authority of its own."""
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def secure_redis(certificate: Certificate) -> Iterator[Redis]:
+    """A running Redis that speaks TLS alone, and only to whoever has `LOGIN`."""
+    with Redis(login=LOGIN, certificate=certificate) as server:
+        yield server
+
+
+@pytest.fixture
+def secure_redis_url(secure_redis: Redis) -> str:
+    """The URL of it, empty."""
+    secure_redis.start()
+    secure_redis.flush()
+    return secure_redis.url
+
+
+@pytest.fixture(scope="session")
+def secure_redis_cluster(certificate: Certificate) -> Iterator[RedisCluster]:
+    """A running Redis Cluster of the same kind."""
+    with RedisCluster(login=LOGIN, certificate=certificate) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def secure_redis_cluster_url(secure_redis_cluster: RedisCluster) -> str:
+    """The URL of it, empty."""
+    secure_redis_cluster.start()
+    secure_redis_cluster.flush()
+    return secure_redis_cluster.url
 
 
 @pytest.fixture

@@ -33,10 +33,13 @@ log = logging.getLogger(__name__)
 
 
 def broker_url(redis_url: str) -> str:
-    """Celery's name of the same server: it spells the URL of a Unix socket in its own way."""
-    if not redis_url.startswith("unix://"):
-        return redis_url
+    """Celery's name of the same server: it spells the URL of a Unix socket in its own way, and believes any
+    certificate unless it is told not to."""
     parts = urlsplit(redis_url)
+    if parts.scheme == "rediss" and "ssl_cert_reqs=" not in parts.query:
+        return f"{redis_url}{'&' if parts.query else '?'}ssl_cert_reqs=required"
+    if parts.scheme != "unix":
+        return redis_url
     number = next((v for k, _, v in (p.partition("=") for p in parts.query.split("&")) if k == "db"), "0")
     login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
     return f"redis+socket://{login}{parts.path}?virtual_host={number}"

@@ -40,16 +40,24 @@ class Node:
 MakeNode = Callable[[], Awaitable[Node]]
 
 
-@pytest.fixture(params=["memory", "redis", "redis-cluster"])
+SERVERS = {
+    "redis": "redis_url",
+    "redis-secure": "secure_redis_url",
+    "redis-cluster": "redis_cluster_url",
+    "redis-cluster-secure": "secure_redis_cluster_url",
+}
+"""Implementations, and fixtures of where they are; with TLS and a login on request."""
+
+
+@pytest.fixture(params=["memory", *SERVERS])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[MakeNode]:
     bus = MemoryBus()
-    urls = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
-    url = request.getfixturevalue(urls[request.param]) if request.param in urls else ""
+    url = request.getfixturevalue(SERVERS[request.param]) if request.param in SERVERS else ""
     nodes: list[Node] = []
 
     async def make_node() -> Node:
         broker: Broker
-        if request.param == "redis-cluster":
+        if "cluster" in request.param:
             broker = RedisClusterBroker(url)
         else:
             broker = RedisBroker(url) if url else MemoryBroker(bus)

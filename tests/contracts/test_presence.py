@@ -20,14 +20,22 @@ from tests.services.redis_cluster import NODES, RedisCluster
 Make = Callable[[float], PresenceStore]
 
 
-@pytest.fixture(params=["memory", "redis", "redis-cluster"])
+SERVERS = {
+    "redis": "redis_url",
+    "redis-secure": "secure_redis_url",
+    "redis-cluster": "redis_cluster_url",
+    "redis-cluster-secure": "secure_redis_cluster_url",
+}
+"""Implementations, and fixtures of where they are; with TLS and a login on request."""
+
+
+@pytest.fixture(params=["memory", *SERVERS])
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
-    urls = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
-    url = request.getfixturevalue(urls[request.param]) if request.param in urls else ""
+    url = request.getfixturevalue(SERVERS[request.param]) if request.param in SERVERS else ""
     made: list[PresenceStore] = []
 
     def make_store(ttl: float = 60.0) -> PresenceStore:
-        if request.param == "redis-cluster":
+        if "cluster" in request.param:
             made.append(RedisClusterPresenceStore(url, ttl=ttl))
         else:
             made.append(RedisPresenceStore(url, ttl=ttl) if url else MemoryPresenceStore(ttl))

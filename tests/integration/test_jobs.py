@@ -330,8 +330,13 @@ async def test_supervisord_runs_workers_that_are_wanted(mariadb_url: str, redis_
         assert "stopped" in await asyncio.to_thread(supervisor.ctl, "stop", "tongyou-worker:*")
 
 
-def test_celery_finds_a_redis_on_a_unix_socket() -> None:
+def test_celery_finds_redis_as_everybody_else_does() -> None:
     assert broker_url("redis://h:1/2") == "redis://h:1/2"
+    assert broker_url("rediss://h:1/2") == "rediss://h:1/2?ssl_cert_reqs=required"
+    assert (
+        broker_url("rediss://h:1/2?ssl_ca_certs=a") == "rediss://h:1/2?ssl_ca_certs=a&ssl_cert_reqs=required"
+    )
+    assert broker_url("rediss://h:1/2?ssl_cert_reqs=none") == "rediss://h:1/2?ssl_cert_reqs=none"
     assert broker_url("unix:///run/r.sock?db=3") == "redis+socket:///run/r.sock?virtual_host=3"
     assert broker_url("unix:///run/r.sock") == "redis+socket:///run/r.sock?virtual_host=0"
     assert broker_url("unix://:pw@/run/r.sock") == "redis+socket://:pw@/run/r.sock?virtual_host=0"

@@ -26,12 +26,13 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 class Cluster:
     """Two server processes on one database and one Redis."""
 
-    def __init__(self, database_url: str, redis_url: str) -> None:
+    def __init__(self, database_url: str, redis_url: str, **more: str) -> None:
         self.settings = {
             "DATABASE_URL": database_url,
             "REDIS_URL": redis_url,
             "PROCESSES": "2",
             "THROTTLE_FACTOR": "100",
+            **more,
         }
         self.servers = [ServerProcess(self.settings), ServerProcess(self.settings)]
         self.servers[0].migrate()

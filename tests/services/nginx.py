@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tests.services.certificate import make_certificate
 from tests.services.find import require
 from tests.services.process import HOST, Service, ServiceError, free_port
 from tests.services.server import ROOT
@@ -57,17 +58,7 @@ class Nginx(Service):
         return f"{'http' if self._site == 'compose.conf' else 'https'}://{HOST}:{self.port}"
 
     def prepare(self) -> None:
-        key = self.folder / "key.pem"
-        new = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        about = ["-days", "2", "-subj", "/CN=localhost", "-addext", f"subjectAltName=IP:{HOST}"]
-        done = subprocess.run(
-            [require("openssl"), *new, *about, "-keyout", str(key), "-out", str(self.certificate)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise ServiceError(f"openssl failed:\n{done.stderr[-2000:]}")
+        make_certificate(self.folder)
 
     def command(self) -> list[str]:
         self._write()

@@ -1,15 +1,17 @@
-"""A private Redis Cluster of three masters without replicas.
+"""A private Redis Cluster of three masters, with replicas on request.
 
 Owns its nodes and who has which slot. Never listens beyond 127.0.0.1. Called by the contract suites of
 brokers and presence, and by tests that move slots and kill nodes.
 """
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from tests.services.certificate import Certificate
 from tests.services.process import HOST, ServiceError, free_port
-from tests.services.redis import Redis
+from tests.services.redis import Login, Redis
 
 SLOTS = 16384
 NODES = 3
@@ -21,9 +23,10 @@ class ClusterNode(Redis):
 
     name = "redis-node"
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, login: Login | None, certificate: Certificate | None, size: int) -> None:
+        super().__init__(login=login, certificate=certificate)
         self._bus_port = free_port()
+        self._size = size
 
     def command(self) -> list[str]:
         settings = {
@@ -33,6 +36,10 @@ class ClusterNode(Redis):
             # What is still there goes on when a master without a replica is lost.
             "cluster-require-full-coverage": "no",
         }
+        if self.certificate is not None:
+            settings |= {"tls-cluster": "yes", "tls-replication": "yes"}
+        if self.login is not None:
+            settings |= {"masteruser": self.login[0], "masterauth": self.login[1]}
         return [
             *super().command(),
             *(word for key, value in settings.items() for word in (f"--{key}", value)),
@@ -49,20 +56,26 @@ class ClusterNode(Redis):
         told = dict(
             line.split(":", 1) for line in self.send("CLUSTER INFO", bulk=True).split("\r\n") if ":" in line
         )
-        known = told["cluster_known_nodes"] == str(NODES) and told["cluster_state"] == "ok"
+        known = told["cluster_known_nodes"] == str(self._size) and told["cluster_state"] == "ok"
         return int(told["cluster_slots_ok"]) if known else -1
 
 
 class RedisCluster:
-    """See the module. `nodes[n]` has the n-th third of the slots at first."""
+    """See the module. `nodes[n]` has the n-th third of the slots at first; those behind the third follow the
+    first, second ... of them."""
 
-    def __init__(self) -> None:
-        self.nodes = [ClusterNode() for _ in range(NODES)]
+    def __init__(
+        self, replicas: int = 0, login: Login | None = None, certificate: Certificate | None = None
+    ) -> None:
+        size = NODES + replicas
+        self.nodes = [ClusterNode(login, certificate, size) for _ in range(size)]
 
     @property
     def url(self) -> str:
         """What the application is given."""
-        return "redis+cluster://" + ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+        one = self.nodes[0]
+        hosts = ",".join(f"{HOST}:{node.port}" for node in self.nodes)
+        return f"{one.scheme}+cluster://{one.login_in_url}{hosts}{one.trust_in_url}"
 
     def start(self) -> Self:
         """Start every node that does not run, and wait until all of them agree."""
@@ -85,13 +98,14 @@ class RedisCluster:
 
     def owner(self, slot: int) -> int:
         """The index of the node that has this slot."""
-        shard = self.nodes[0].send("CLUSTER NODES", bulk=True)
-        for line in shard.splitlines():
+        asked = next(node for node in self.nodes if node.running)
+        for line in asked.send("CLUSTER NODES", bulk=True).splitlines():
             words = line.split()
             for held in words[8:]:
                 first, _, last = held.partition("-")
                 if first.isdigit() and int(first) <= slot <= int(last or first):
-                    return next(n for n, node in enumerate(self.nodes) if node.id == words[0])
+                    port = words[1].partition("@")[0].rpartition(":")[2]
+                    return next(n for n, node in enumerate(self.nodes) if str(node.port) == port)
         raise ServiceError(f"nobody has slot {slot}")
 
     def move_slot(self, slot: int, to: int) -> None:
@@ -108,20 +122,22 @@ class RedisCluster:
             expect(node.send(f"CLUSTER SETSLOT {slot} NODE {target_id}"))
 
     def _join(self) -> None:
-        first = self.nodes[0]
-        for n, node in enumerate(self.nodes):
+        first, replicas = self.nodes[0], self.nodes[NODES:]
+        for n, node in enumerate(self.nodes[:NODES]):
             low, high = n * SLOTS // NODES, (n + 1) * SLOTS // NODES - 1
             expect(node.send(f"CLUSTER ADDSLOTSRANGE {low} {high}"))
             expect(node.send(f"CLUSTER SET-CONFIG-EPOCH {n + 1}"))
         for node in self.nodes[1:]:
             expect(first.send(f"CLUSTER MEET {HOST} {node.port} {node._bus_port}"))
+        if not replicas:
+            return
+        self._agree()
+        for n, node in enumerate(replicas):
+            expect(node.send(f"CLUSTER REPLICATE {self.nodes[n % NODES].id}"))
+            _wait(lambda node=node: "master_link_status:up" in node.send("INFO replication", bulk=True))  # type: ignore[misc]
 
     def _agree(self) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while any(node.knows != SLOTS for node in self.nodes):
-            if time.monotonic() > deadline:
-                raise ServiceError("the nodes of the Redis Cluster do not agree")
-            time.sleep(0.02)
+        _wait(lambda: all(node.knows == SLOTS for node in self.nodes))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -130,6 +146,14 @@ class RedisCluster:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.remove()
+
+
+def _wait(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not true():
+        if time.monotonic() > deadline:
+            raise ServiceError("the nodes of the Redis Cluster do not agree")
+        time.sleep(0.02)
 
 
 def expect(answer: str) -> None:
