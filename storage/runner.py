@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -176,16 +177,11 @@ class Runner:
     async def __call__(self, service: Callable[[C, UnitOfWork], R], command: C) -> R:
         """See `domain.ports.Run`. Raises `Unavailable` when too much is waiting already."""
         done: asyncio.Future[Outcome[R]] = asyncio.get_running_loop().create_future()
-
-        def answer(outcome: Outcome[R]) -> None:
-            if not done.done():  # else the caller was cancelled
-                done.set_result(outcome)
-
-        self.submit(service, command, answer)
+        self.submit(service, command, partial(_resolve, done))
         try:
             return (await done).get()
         finally:
-            del done, answer  # they lead to the error, and its traceback to them: a cycle
+            del done  # it leads to the error, and its traceback to here: a cycle
 
     def submit(
         self, service: Callable[[C, UnitOfWork], R], command: C, answer: Callable[[Outcome[R]], None]
@@ -346,7 +342,7 @@ class Runner:
                 outcome.error = error
             ran = (began, perf_counter(), outcome)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, ended, ran)
+                loop.call_soon_threadsafe(_resolve, ended, ran)
 
         gauges.in_flight += 1
         gauges.transactions += 1
@@ -411,8 +407,8 @@ def _ended(outcome: Outcome[Any]) -> tuple[str, str]:
     return ("rejected", error.code) if isinstance(error, DomainError) else ("failed", "internal")
 
 
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
-    if not future.done():
+def _resolve(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():  # else the caller was cancelled
         future.set_result(result)
 
 

@@ -63,7 +63,7 @@ class Tab:
         self.room = room
         self.reader = stage.ledger.reader(f"{role} {person.name} in {room.id}", room.id)
         self.joined = Event()
-        self._url = host.replace("http", "ws", 1) + "/api/socket"
+        self._url = host.replace("http", "ws", 1) + f"/api/socket?room={room.id}"
         self._origin = host
         self._person = person
         self._client = secrets.token_hex(8)

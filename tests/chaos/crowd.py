@@ -175,7 +175,7 @@ class Person(RoomClient):
         url = self.urls[self._attempt % len(self.urls)]
         self._attempt += 1
         request = HTTPRequest(
-            url.replace("http", "ws", 1) + "/api/socket",
+            url.replace("http", "ws", 1) + f"/api/socket?room={self.room}",
             headers={"Cookie": self.api.cookie_header, "Origin": url},
             connect_timeout=2,
             request_timeout=3,

@@ -109,7 +109,7 @@ class Line:
     def __init__(self, page: Page) -> None:
         self.reachable = True
         self._held: list[tuple[WebSocketRoute, str | bytes]] | None = None
-        page.route_web_socket("**/api/socket", self._on_socket)
+        page.route_web_socket("**/api/socket?*", self._on_socket)
 
     def hold(self) -> None:
         """What the server says waits from now on; what the window says still passes."""

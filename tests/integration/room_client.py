@@ -161,7 +161,7 @@ class RoomClient(Replica):
         url = self.urls[self._attempt % len(self.urls)]
         self._attempt += 1
         request = HTTPRequest(
-            url.replace("http", "ws", 1) + "/api/socket",
+            url.replace("http", "ws", 1) + f"/api/socket?room={self.room}",
             headers={"Cookie": self.api.cookie_header, "Origin": url},
             connect_timeout=5,
         )

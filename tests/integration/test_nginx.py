@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.find import require
 from tests.services.mariadb import MariaDB
 from tests.services.nginx import Nginx
-from tests.services.process import HOST
+from tests.services.process import HOST, free_port
 from tests.services.redis import Redis
 from tests.services.server import ServerProcess
 from tests.services.tap import DONE, STALL, STREAM, Tap, chunk
@@ -48,13 +49,22 @@ class Site:
             "READS_PER_MINUTE": "1000000",
         }
         self.tap = tap
-        self.servers = [ServerProcess(settings), ServerProcess(settings)]
+        self.metrics = [free_port(), free_port()]
+        self.servers = [ServerProcess(settings | {"METRICS_PORT": str(port)}) for port in self.metrics]
         self.servers[0].migrate()
         for server in self.servers:
             server.start()
         ports = [server.port for server in self.servers]
         self.plain = Nginx(ports, files).start()
         self.tls = Nginx(ports, files, "tongyou.conf").start()
+
+    def connections(self) -> list[int]:
+        """Open sockets of each process."""
+        found = []
+        for port in self.metrics:
+            _, _, text = call(f"http://{HOST}:{port}", "GET", "/metrics")
+            found.append(int(float(re.findall(rb"(?m)^tongyou_connections(?:{.*})? (\S+)$", text)[0])))
+        return found
 
     def remove(self) -> None:
         for service in (self.tls, self.plain, *self.servers):
@@ -176,6 +186,24 @@ def test_the_address_is_that_of_the_client_whatever_it_claims(site: Site) -> Non
     assert guest("127.0.0.3", "127.0.0.2") == 200, "another address has its own count"
     # Past nginx, a stranger's header counts for nothing either.
     assert guest("127.0.0.2", "198.51.100.7", site.servers[0].url) == 429
+
+
+async def test_everybody_in_a_room_comes_to_one_process_and_rooms_to_all(site: Site) -> None:
+    async with asyncio.timeout(20):
+        while sum(await asyncio.to_thread(site.connections)):  # noqa: ASYNC110 (of other processes)
+            await asyncio.sleep(0.05)  # those of other tests are about to end
+    homes: set[int] = set()
+    async with contextlib.AsyncExitStack() as stack:
+        for rooms in range(40):
+            if rooms >= 5 and len(homes) == 2:
+                return
+            before = await asyncio.to_thread(site.connections)
+            await stack.enter_async_context(a_room(site.plain.url, people=4))
+            after = await asyncio.to_thread(site.connections)
+            came = [now - then for now, then in zip(after, before, strict=True)]
+            assert sorted(came) == [0, 4]
+            homes.add(came.index(4))
+    pytest.fail("forty rooms in one of two processes")
 
 
 async def connect(site: Site, nginx: Nginx, **headers: str) -> int:

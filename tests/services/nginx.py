@@ -87,6 +87,7 @@ class Nginx(Service):
     def _write(self) -> None:
         folder = self.folder
         server = "server {} max_fails=3 fail_timeout=2s;"
+        # In both upstreams.
         targets = "\n".join(server.format(f"{HOST}:{port}") for port in self._targets)
         changes = {f"/etc/nginx/tongyou-{name}.conf": f"{folder}/tongyou-{name}.conf" for name in INCLUDED}
         if self._site == "compose.conf":

@@ -1,9 +1,10 @@
 /** The browser's side of the room client's needs: sockets, connectivity and visibility. */
 import type { Surroundings, WebSocketLike } from './socket'
 
-export function socketUrl(): string {
+/** Named, a room can be kept together by whatever balances load; the server does not read the name. */
+export function socketUrl(room: string): string {
   const scheme = location.protocol === 'https:' ? 'wss' : 'ws'
-  return `${scheme}://${location.host}/api/socket`
+  return `${scheme}://${location.host}/api/socket?room=${encodeURIComponent(room)}`
 }
 
 export const openWebSocket = (url: string): WebSocketLike => new WebSocket(url) as unknown as WebSocketLike

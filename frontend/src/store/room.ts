@@ -40,7 +40,7 @@ export function openRoom(options: RoomOptions): Room {
   const clientId = options.clientId ?? newClientId()
   const surroundings = options.surroundings ?? browserSurroundings
   const client = new RoomClient({
-    url: options.url ?? socketUrl(),
+    url: options.url ?? socketUrl(tripId),
     openSocket: options.openSocket ?? openWebSocket,
     clock: options.clock ?? systemClock,
     surroundings,
