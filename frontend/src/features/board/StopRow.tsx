@@ -153,19 +153,15 @@ function Line({ stop, n, open }: { stop: Stop; n: number; open: boolean }) {
         </button>
       </p>
       <div className="stop-side">
-        <RowFaces t="stop" id={stop.id} />
         {stop.cost_amount ? <span className="stop-cost num">{formatMoney(stop.cost_amount, stop.cost_currency ?? currency, language)}</span> : null}
         {stop.status === "booked" || stop.status === "cancelled" || (stop.status === "idea" && n > 0) ? <span className={`badge badge-${stop.status}`}>{t(`status.${stop.status}`)}</span> : null}
         {stop.time_zone && stop.time_zone !== tripZone && stop.start_time ? <span className="stop-zone">{stop.time_zone.split("/").at(-1)?.replaceAll("_", " ")}</span> : null}
         <CommentButton t="stop" id={stop.id} what={name(stop)} quiet />
         {pending ? <span className="pending-dot" role="img" aria-label={t("stop.waiting")} title={t("stop.waiting")} /> : null}
+        <RowFaces t="stop" id={stop.id} />
       </div>
-      {names.other || (firstNote && !open) ? (
-        <div className="stop-more">
-          {names.other ? <p className="stop-alt">{names.other}</p> : null}
-          {firstNote && !open ? <p className="stop-note">{firstNote}</p> : null}
-        </div>
-      ) : null}
+      {names.other ? <p className="stop-alt">{names.other}</p> : null}
+      {firstNote && !open ? <p className="stop-note">{firstNote}</p> : null}
     </div>
   );
 }
