@@ -151,6 +151,7 @@ export const en = {
       cost_amount: "Cost", cost_currency: "Currency", status: "Status", proposed_by: "Proposed by", time_zone: "Time zone", day_id: "Day",
       pos: "Place in the day",
     },
+    renamed: "Renamed for everyone. “{{name}}”, the name in the other language, went with the old one.", keepOther: "Keep it",
     minutes: "minutes", pick: "Pick on the map", picking: "Click the map to place {{name}}", pickCancel: "Cancel picking", clearPosition: "Clear position",
     noPosition: "Not on the map yet", notesPlaceholder: "Opening hours, booking number, what to order", addLink: "Add a link", linkUrl: "Web address",
     linkTitle: "Title", badLink: "An address starts with https:// or http://", badNumber: "This is not a number.", badCost: "This is not an amount.",

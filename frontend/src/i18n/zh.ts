@@ -153,6 +153,7 @@ export const zh: Catalogue = {
       cost_amount: "花费", cost_currency: "货币", status: "状态", proposed_by: "提议人", time_zone: "时区", day_id: "日子",
       pos: "当天的次序",
     },
+    renamed: "已为所有人改名，另一种语言的旧名称“{{name}}”已一并移除。", keepOther: "保留它",
     minutes: "分钟", pick: "在地图上选取", picking: "点击地图，确定 {{name}} 的位置", pickCancel: "取消选取", clearPosition: "清除位置",
     noPosition: "还没有标到地图上", notesPlaceholder: "开放时间、预订号、值得点的菜", addLink: "添加链接", linkUrl: "网址",
     linkTitle: "标题", badLink: "网址以 https:// 或 http:// 开头", badNumber: "这不是数字。", badCost: "这不是金额。",

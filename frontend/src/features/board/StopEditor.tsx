@@ -4,9 +4,10 @@ import { useState } from "react";
 import type { ReactNode } from "react";
 import { currencyDigits, formatDuration, parseMoney } from "../../i18n/format";
 import { ASSISTANT, MAX_LENGTH, MAX_LINKS, STOP_KINDS, STOP_STATUSES, type Stop, type StopFields, type StopKind, type StopStatus } from "../../protocol.gen";
-import { newId, useCanEdit, useIsMember, useMe, useMember, useRoomClient, useRoomState, useStop, useTrip } from "../../store";
+import { newId, useCanEdit, useIsMember, useMe, useMember, useRoomClient, useRoomState, useStop, useSuggesting, useTrip } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Editable, type EditableProps } from "../../ui/Editable";
+import { toast } from "../../ui/toast";
 import { Held } from "../presence/Held";
 import { CURRENCIES, timeZones } from "../trips/zones";
 import { useLooking, useReporter } from "../room/presence";
@@ -17,6 +18,7 @@ import { focusStop } from "../room/useRoomKeys";
 import { CommentButton } from "../talk/CommentButton";
 import { isUrl, withScheme, parseClock, parseDegrees, parseMinutes } from "./parse";
 import { KindIcon } from "./kinds";
+import { nameFields, rename, setOther } from "./names";
 import { useSuggest } from "../proposals/ModePill";
 import { useStopActions } from "./StopMenu";
 
@@ -27,8 +29,7 @@ export function StopEditor({ id, sheet }: { id: string; sheet?: boolean }) {
   return (
     <div className="editor" data-no-drag data-testid="stop-editor">
       <div className="editor-grid">
-        <Text stop={stop} field="name" required wide />
-        <Text stop={stop} field="name_alt" wide />
+        <Names stop={stop} />
         <Choice stop={stop} field="kind" />
         <Choice stop={stop} field="status" />
         <Clock stop={stop} field="start_time" />
@@ -83,15 +84,41 @@ function useInput(stop: Stop, field: string, label: string): Pick<EditableProps,
   };
 }
 
-function Text({ stop, field, wide, multiline, required, placeholder }: {
-  stop: Stop; field: "name" | "name_alt" | "notes" | "place_name"; wide?: boolean; multiline?: boolean; required?: boolean; placeholder?: string;
+/** The name that this reader sees, and the one in the other language. */
+function Names({ stop }: { stop: Stop }) {
+  const { t, language } = useText();
+  const set = useSet(stop);
+  const suggesting = useSuggesting();
+  const { shown, other } = nameFields(stop, language);
+  const label = t("stop.f.name");
+  const otherLabel = t("stop.f.name_alt");
+  function commit(text: string): void {
+    const { fields, dropped } = rename(stop, language, text);
+    set(fields);
+    // What is only suggested shows in the suggestion, with what it would remove.
+    if (dropped && !suggesting) toast(t("stop.renamed", { name: dropped }), { action: { label: t("stop.keepOther"), run: () => set({ name_alt: dropped }) } });
+  }
+  return (
+    <>
+      <Box stop={stop} field={shown} label={label} size="wide">
+        <Editable {...useInput(stop, shown, label)} value={stop[shown]} required maxLength={MAX_LENGTH.stop[shown]} onCommit={commit} />
+      </Box>
+      <Box stop={stop} field={other} label={otherLabel} size="wide">
+        <Editable {...useInput(stop, other, otherLabel)} value={stop[other]} maxLength={MAX_LENGTH.stop[other]} onCommit={(text) => set(setOther(stop, language, text))} />
+      </Box>
+    </>
+  );
+}
+
+function Text({ stop, field, wide, multiline, placeholder }: {
+  stop: Stop; field: "notes" | "place_name"; wide?: boolean; multiline?: boolean; placeholder?: string;
 }) {
   const { t } = useText();
   const set = useSet(stop);
   const label = t(`stop.f.${field}`);
   return (
     <Box stop={stop} field={field} label={label} size={wide ? "wide" : "half"}>
-      <Editable {...useInput(stop, field, label)} value={stop[field]} multiline={multiline ?? false} required={required ?? false} maxLength={MAX_LENGTH.stop[field]}
+      <Editable {...useInput(stop, field, label)} value={stop[field]} multiline={multiline ?? false} maxLength={MAX_LENGTH.stop[field]}
         placeholder={placeholder ? t(placeholder) : ""} onCommit={(value) => set({ [field]: value })} />
     </Box>
   );
