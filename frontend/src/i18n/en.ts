@@ -192,6 +192,12 @@ export const en = {
     title: "History", empty: "Nothing has happened yet.", failed: "The history could not be loaded.", older: "Show older", of: "History of {{name}}", showAll: "Show everything",
     restore: "Restore this value", restored: "Restored.", from: "was", to: "now", empty_value: "empty", undone: "undone", filter: "Filter",
     suggestedBy: "suggested by {{name}}", lost: "{{name}}'s value was replaced: {{value}}", live: "Newest first. Updates by itself.", was: "before", details: "Details",
+    fold: {
+      sample_one: "made this trip from the sample, {{count}} change", sample_other: "made this trip from the sample, {{count}} changes",
+      create_one: "created the trip, {{count}} change", create_other: "created the trip, {{count}} changes",
+      accept_one: "accepted a suggestion, {{count}} change", accept_other: "accepted a suggestion, {{count}} changes",
+      many_one: "made {{count}} change", many_other: "made {{count}} changes at once", show_one: "Show it", show_other: "Show all {{count}}", hide: "Show less",
+    },
     k: {
       "trip_create": "created the trip", "trip_set_fields": "changed the trip", "trip_set_dates": "changed the dates", "trip_set_visibility": "changed who can see the trip",
       "trip_delete": "deleted the trip", "trip_restore": "restored the trip", "day_add": "added a day", "day_set_fields": "changed {{what}}", "day_move": "moved {{what}}",

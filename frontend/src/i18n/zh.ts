@@ -194,6 +194,12 @@ export const zh: Catalogue = {
     title: "历史", empty: "还没有任何改动。", failed: "无法加载历史。", older: "显示更早的", of: "{{name}} 的历史", showAll: "显示全部",
     restore: "恢复这个值", restored: "已恢复。", from: "原为", to: "现为", empty_value: "空", undone: "已撤销", filter: "筛选",
     suggestedBy: "{{name}}建议", lost: "{{name}} 的值被替换：{{value}}", live: "最新的在前，自动更新。", was: "之前", details: "详情",
+    fold: {
+      sample_one: "用示例创建了这个行程，共 {{count}} 处改动", sample_other: "用示例创建了这个行程，共 {{count}} 处改动",
+      create_one: "创建了行程，共 {{count}} 处改动", create_other: "创建了行程，共 {{count}} 处改动",
+      accept_one: "采纳了修改建议，共 {{count}} 处改动", accept_other: "采纳了修改建议，共 {{count}} 处改动",
+      many_one: "做了 {{count}} 处改动", many_other: "一次做了 {{count}} 处改动", show_one: "展开", show_other: "展开全部 {{count}} 处", hide: "收起",
+    },
     k: {
       "trip_create": "创建了行程", "trip_set_fields": "修改了行程", "trip_set_dates": "修改了日期", "trip_set_visibility": "修改了可见范围",
       "trip_delete": "删除了行程", "trip_restore": "恢复了行程", "day_add": "加了一天", "day_set_fields": "修改了{{what}}", "day_move": "移动了{{what}}",

@@ -13,6 +13,8 @@ import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
 import { openComment } from "../talk/anchor";
 import { AuthorFace, useAuthorName } from "../talk/people";
+import { Fold } from "./Fold";
+import { folded } from "./folds";
 import { isTold, kindKey, subjectOf } from "./talkKinds";
 import { useEvents, type EventLog } from "./useEvents";
 import { excerpt, fieldLabel, isSilent, showValue } from "./values";
@@ -33,7 +35,7 @@ export function HistoryPanel() {
   const log = useEvents(filter ? `stop:${filter.id}` : null);
   const messages = useRoomState((s) => s.talk.messages);
   const told = useMemo(() => log.events.filter((event) => isTold(event, messages)), [log.events, messages]);
-  useEnough(told.length, log);
+  useEnough(useMemo(() => folded(told).length, [told]), log);
   const shown = filter?.field ? told.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : told;
   const groups = new Map<string, RoomEvent[]>();
   for (const event of shown) {
@@ -54,7 +56,11 @@ export function HistoryPanel() {
       {[...groups].map(([day, events]) => (
         <section key={day}>
           <h3 className="history-day">{formatDate(day, language)}</h3>
-          <ol>{events.map((event) => <Entry key={event.seq} event={event} field={filter?.field ?? null} />)}</ol>
+          <ol>{folded(events).map((fold) => {
+            const entry = (event: RoomEvent) => <Entry key={event.seq} event={event} field={filter?.field ?? null} />;
+            const [only, next] = fold;
+            return only && next ? <Fold key={only.seq} events={fold}>{entry}</Fold> : only ? entry(only) : null;
+          })}</ol>
         </section>
       ))}
       {log.more ? <Button block variant="ghost" busy={log.busy} onClick={log.older}>{t("history.older")}</Button> : null}
@@ -62,7 +68,7 @@ export function HistoryPanel() {
   );
 }
 
-/** A stretch of nothing but chat leaves a page with little to tell: then the next is asked for, up to a point. */
+/** A stretch of nothing but chat, or of what folds to a line, leaves a page with little to tell: then the next is asked for, up to a point. */
 function useEnough(told: number, log: EventLog): void {
   const tries = useRef(0);
   const { status, more, busy, older } = log;

@@ -1,0 +1,29 @@
+import { ChevronDown } from "lucide-react";
+import { useState } from "react";
+import type { ReactNode } from "react";
+import { formatClock } from "../../i18n/format";
+import type { RoomEvent } from "../../protocol.gen";
+import { useText } from "../room/useText";
+import { AuthorFace, useAuthorName } from "../talk/people";
+import { actOf, changesIn } from "./folds";
+
+/** One act of many changes: a line that says so, and the changes on request. */
+export function Fold({ events, children }: { events: readonly RoomEvent[]; children: (event: RoomEvent) => ReactNode }) {
+  const { t, language } = useText();
+  const [open, setOpen] = useState(false);
+  const newest = events[0] as RoomEvent;
+  const who = useAuthorName(newest.actor);
+  const count = changesIn(events);
+  return (
+    <li className="entry entry-fold" data-testid="fold">
+      <AuthorFace id={newest.actor} size={24} />
+      <div className="entry-body">
+        <p className="entry-head"><span><b>{who}</b>{language === "zh" ? "" : " "}{t(`history.fold.${actOf(events)}`, { count })}</span><time className="num" dateTime={newest.at}>{formatClock(newest.at, language)}</time></p>
+        <button type="button" className="fold-more" aria-expanded={open} onClick={() => setOpen(!open)}>
+          <ChevronDown size={15} aria-hidden />{t(open ? "history.fold.hide" : "history.fold.show", { count })}
+        </button>
+        {open ? <ol className="fold-entries">{events.map(children)}</ol> : null}
+      </div>
+    </li>
+  );
+}
