@@ -105,6 +105,7 @@ export const en = {
     savingHint: "Sent, waiting for the server to confirm.",
     reconnectingHint: "The connection dropped. Keep editing: changes are kept on this device and sent when it is back.",
     offlineHint: "This device is offline. Keep editing: changes are kept on this device and sent when it is back.",
+    restartingHint: "The server is restarting. Your changes are kept on this device and sent in a moment.",
     retryNow: "Try now",
   },
   room: {

@@ -107,6 +107,7 @@ export const zh: Catalogue = {
     savingHint: "已发出，正在等服务器确认。",
     reconnectingHint: "连接断开了。请继续编辑，改动保存在这台设备上，连上后自动发送。",
     offlineHint: "这台设备处于离线状态。请继续编辑，改动保存在这台设备上，连上后自动发送。",
+    restartingHint: "服务器正在重启。改动保存在这台设备上，马上就会发送。",
     retryNow: "立即重试",
   },
   room: {

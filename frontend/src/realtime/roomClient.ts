@@ -450,8 +450,8 @@ export class RoomClient {
   }
 
   private connection(): Connection {
-    const { state, code, reason, retryAt } = this.socket.state
-    return { state, code, reason, retryAt, pendingCount: this.outbox.size, offline: state !== 'live' && this.status === 'ready' }
+    const { state } = this.socket.state
+    return { ...this.socket.state, pendingCount: this.outbox.size, offline: state !== 'live' && this.status === 'ready' }
   }
 
   // --- pieces -------------------------------------------------------------------------------

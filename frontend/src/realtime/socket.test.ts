@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CLOSE, CLOSE_CODES, type ServerMessage } from '../protocol.gen'
 import { fullJitter } from './clock'
-import { mayResume, RoomSocket, type SocketState, type WebSocketLike } from './socket'
+import { mayResume, RESTART_MS, RoomSocket, type SocketState, type WebSocketLike } from './socket'
 import { FakeClock } from './testing/fakeClock'
 import { FakeSurroundings } from './testing/fakeSurroundings'
 
@@ -191,6 +191,54 @@ describe('heartbeat', () => {
     live()
     surroundings.say('visible')
     expect(last().sent).toHaveLength(1)
+  })
+})
+
+describe('a planned restart', () => {
+  const restart = (ms: number) => ({ t: 'closing', code: CLOSE.RESTART, reason: 'restart', resume: true, retry_after_ms: ms }) as ServerMessage
+
+  it('is not worth a word while it is short, failed attempts included', () => {
+    const { clock, wires, states, socket, live, last } = make(() => 0)
+    live()
+    last().got(restart(500))
+    expect(socket.state).toMatchObject({ state: 'reconnecting', code: CLOSE.RESTART, restarting: true })
+    clock.advance(500)
+    last().onclose?.({ code: 1006, reason: '' })
+    expect(socket.state).toMatchObject({ state: 'reconnecting', code: 1006, restarting: true })
+    clock.advance(RESTART_MS - 501)
+    expect(socket.state.restarting).toBe(true)
+    live()
+    expect(socket.state).toMatchObject({ state: 'live', restarting: false })
+    const told = states.length
+    clock.advance(RESTART_MS)
+    expect(states.slice(told)).toEqual([])
+    expect(wires.length).toBeGreaterThan(1)
+  })
+
+  it('is told as soon as it takes longer', () => {
+    const { clock, states, socket, live, last } = make()
+    live()
+    last().got(restart(60_000))
+    clock.advance(RESTART_MS)
+    expect(socket.state).toMatchObject({ state: 'reconnecting', code: CLOSE.RESTART, restarting: false })
+    expect(states.at(-1)).toBe(socket.state)
+  })
+
+  it('covers up nothing else: no network, no other cut, no first connection', () => {
+    const { socket, last } = make()
+    last().got(restart(0))
+    expect(socket.state).toMatchObject({ state: 'connecting', restarting: false })
+    const other = make()
+    other.live()
+    other.last().onclose?.({ code: 1006, reason: '' })
+    expect(other.socket.state).toMatchObject({ state: 'reconnecting', restarting: false })
+    const third = make()
+    third.live()
+    third.last().got(restart(100))
+    third.surroundings.say('offline')
+    expect(third.socket.state).toMatchObject({ state: 'offline', restarting: false })
+    third.surroundings.say('online')
+    expect(third.socket.state).toMatchObject({ state: 'reconnecting', restarting: false })
   })
 })
 

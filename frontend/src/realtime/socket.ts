@@ -18,6 +18,8 @@ const ANSWER_MS = 10_000
 /** How long after a ping anything at all must have arrived. */
 const PONG_MS = 10_000
 const DEFAULT_PING_MS = 20_000
+/** A planned restart that is over before this is nothing that anybody has to be told. */
+export const RESTART_MS = 2_000
 /** The browser says offline, but may be wrong: look now and then. */
 const OFFLINE_PROBE_MS = 30_000
 
@@ -57,6 +59,8 @@ export interface SocketState {
   code: number | null
   reason: string
   retryAt: number | null
+  /** `reconnecting` because of a planned restart, and not for longer than such a thing takes. */
+  restarting: boolean
 }
 
 /** Whether a cut with this code is to be followed by a new attempt. */
@@ -68,7 +72,7 @@ export function mayResume(code: number): boolean {
 
 export class RoomSocket {
   private socket: WebSocketLike | null = null
-  private current: SocketState = { state: 'connecting', code: null, reason: '', retryAt: null }
+  private current: SocketState = { state: 'connecting', code: null, reason: '', retryAt: null, restarting: false }
   private attempt = 0
   private wasLive = false
   private liveSince: number | null = null
@@ -78,6 +82,7 @@ export class RoomSocket {
   private answerTimer: Timer | null = null
   private pingTimer: Timer | null = null
   private pongTimer: Timer | null = null
+  private restartTimer: Timer | null = null
   private unlisten: (() => void) | null = null
 
   constructor(private readonly options: SocketOptions) {}
@@ -202,6 +207,7 @@ export class RoomSocket {
   /** `retryAfterMs` is the server's wish; it is followed at first, then the backoff takes over. */
   private retry(code: number, reason: string, retryAfterMs: number | null): void {
     const { clock, surroundings } = this.options
+    if (code === CLOSE.RESTART && this.isLive) this.expectRestart()
     if (this.liveSince !== null && clock.now() - this.liveSince >= STABLE_MS) this.attempt = 0
     this.liveSince = null
     if (!surroundings.isOnline()) {
@@ -272,13 +278,22 @@ export class RoomSocket {
     }
   }
 
-  private clear(timer: 'retryTimer' | 'answerTimer' | 'pingTimer' | 'pongTimer'): void {
+  private clear(timer: 'retryTimer' | 'answerTimer' | 'pingTimer' | 'pongTimer' | 'restartTimer'): void {
     if (this[timer] !== null) this.options.clock.clearTimeout(this[timer])
     this[timer] = null
   }
 
-  private say(state: SocketState): void {
-    this.current = state
-    this.options.onState(state)
+  private expectRestart(): void {
+    this.clear('restartTimer')
+    this.restartTimer = this.options.clock.setTimeout(() => {
+      this.restartTimer = null
+      this.say(this.current)
+    }, RESTART_MS)
+  }
+
+  private say(state: Omit<SocketState, 'restarting'>): void {
+    if (state.state !== 'reconnecting') this.clear('restartTimer')
+    this.current = { ...state, restarting: this.restartTimer !== null }
+    this.options.onState(this.current)
   }
 }

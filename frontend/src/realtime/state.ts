@@ -36,6 +36,8 @@ export interface Connection {
   pendingCount: number
   /** Nothing can be sent now; edits are kept. */
   offline: boolean
+  /** Not live because of a planned restart, for no longer than such a thing takes: nobody has to be told. */
+  restarting: boolean
 }
 
 /** One person here, however many tabs. */
@@ -223,7 +225,7 @@ export function initialState(): RoomState {
     members: new Map(),
     me: { user: null, session: null, role: null, color: 0 },
     connection: {
-      state: 'connecting', code: null, reason: '', retryAt: null, pendingCount: 0, offline: false,
+      state: 'connecting', code: null, reason: '', retryAt: null, pendingCount: 0, offline: false, restarting: false,
     },
     people: [],
     cursors: new Map(),

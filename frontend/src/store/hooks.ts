@@ -38,6 +38,8 @@ export const useFromCache = (): boolean => useRoomState((state) => state.fromCac
 export const useTrip = (): Trip | null => useRoomState((state) => state.trip)
 export const useMe = (): Me => useRoomState((state) => state.me)
 export const useConnection = (): Connection => useRoomState((state) => state.connection)
+/** Live, as far as anybody has to be told: a short planned restart counts as live. */
+export const useLinked = (): boolean => useRoomState(({ connection }) => connection.state === 'live' || connection.restarting)
 
 export const useCanEdit = (): boolean => useRoomState(canEdit)
 /** Whatever the mode: for what cannot be suggested, and for deciding about suggestions. */

@@ -42,7 +42,8 @@ function Panel() {
   const seen = useMemo(() => answers.flatMap((answer) => [answer.answer?.question ?? "", answer.id]), [answers]);
   useSeenComments(`trip:${tripId}`, scroll.atEnd ? seen : NONE);
   const ask = useAsk();
-  const live = useConnection().state === "live";
+  const { state, restarting } = useConnection();
+  const blocked = state === "live" ? null : restarting ? "" : t("ai.offline");
   const suggestions = useQuestions();
   const none = answers.length === 0;
   return (
@@ -57,7 +58,7 @@ function Panel() {
       </div>
       <div className="ai-foot">
         {scroll.atEnd ? null : <Button size="sm" className="ai-jump" icon={<ArrowDown size={15} aria-hidden />} onClick={() => scroll.toEnd(true)}>{t("talk.jumpNewest")}</Button>}
-        <AskBox placeholder={t("ai.askPlaceholder")} suggestions={suggestions} blocked={live ? null : t("ai.offline")} onAsk={async (text) => {
+        <AskBox placeholder={t("ai.askPlaceholder")} suggestions={suggestions} blocked={blocked} onAsk={async (text) => {
           const taken = await ask(text);
           if (taken) scroll.toEnd();
           return taken;

@@ -4,7 +4,7 @@ import { api } from "../../api";
 import { errorText, useSession } from "../../app/session";
 import { useLoad } from "../../app/useLoad";
 import { formatMoment } from "../../i18n/format";
-import { useConnection, useRoom } from "../../store";
+import { useLinked, useRoom } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { copyText } from "../../ui/copy";
 import { Field, SelectField, Segmented } from "../../ui/Field";
@@ -19,7 +19,7 @@ const EXPIRY = { never: null, hours24: 24, days7: 168, days30: 720 } as const;
 export function Invites() {
   const { t, language } = useText();
   const { tripId } = useRoom();
-  const online = useConnection().state === "live";
+  const online = useLinked();
   const [role, setRole] = useState<"editor" | "viewer">("editor");
   const [expiry, setExpiry] = useState<keyof typeof EXPIRY>("days7");
   const [link, setLink] = useState<{ id: string; url: string } | null>(null);

@@ -2,7 +2,7 @@ import { LogOut, MoreHorizontal, UserMinus } from "lucide-react";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 import type { Member, Role } from "../../protocol.gen";
-import { useConnection, useIsOwner, useMe, useMembers, usePeople, useRoomClient, useSuggesting } from "../../store";
+import { useLinked, useIsOwner, useMe, useMembers, usePeople, useRoomClient, useSuggesting } from "../../store";
 import { Avatar } from "../../ui/Avatar";
 import { Button, IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
@@ -20,7 +20,7 @@ export function PeoplePanel() {
   const members = useMembers();
   const assistant = useAssistantHere();
   // Without a connection nobody can be said to be here or not.
-  const live = useConnection().state === "live";
+  const live = useLinked();
   const here = new Set(people.map((person) => person.user));
   const away = members.filter((member) => !here.has(member.id));
   return (

@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { codeText } from "../../app/session";
 import { MAX_LENGTH } from "../../protocol.gen";
 import { fits } from "../../realtime/draft";
-import { useConnection, useDraft, useRoomClient, type DraftPiece } from "../../store";
+import { useLinked, useDraft, useRoomClient, type DraftPiece } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Field } from "../../ui/Field";
@@ -56,7 +56,7 @@ function DraftDialog({ pieces }: { pieces: readonly DraftPiece[] }) {
   const { review } = useRoomClient();
   const phone = usePhone();
   const [note, setNote] = useState("");
-  const live = useConnection().state === "live";
+  const live = useLinked();
   const sendable = pieces.some(fits);
   function send(): void {
     if (!review.send(note)) return;

@@ -3,7 +3,7 @@ import { Clock, Reply } from "lucide-react";
 import { memo, useState } from "react";
 import { useMedia } from "../../app/useMedia";
 import { formatClock, formatMoment } from "../../i18n/format";
-import { useConnection, useMe, useMessage, useRoomClient, useRoomState, type TalkMessage } from "../../store";
+import { useLinked, useMe, useMessage, useRoomClient, useRoomState, type TalkMessage } from "../../store";
 import { AnswerView } from "../assistant/AnswerView";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
@@ -83,7 +83,7 @@ function Body({ message, thread }: { message: TalkMessage; thread: boolean }) {
 
 function Pending() {
   const { t } = useText();
-  const live = useConnection().state === "live";
+  const live = useLinked();
   return <span className="msg-note msg-note-pending"><Clock size={12} aria-hidden />{t(live ? "talk.sending" : "talk.waiting")}</span>;
 }
 

@@ -37,7 +37,8 @@ export function Typing({ t: type, id, field }: { t: RecordType; id: string; fiel
 /** Said while there is no connection, and kept until there is one. */
 export function OfflineNote() {
   const { t } = useText();
-  const { state } = useConnection();
+  const { state, restarting } = useConnection();
+  if (restarting) return null;
   if (state !== "offline" && state !== "reconnecting") return null;
   return <p className="composer-note"><CloudOff size={14} aria-hidden />{t("talk.offline")}</p>;
 }
