@@ -267,7 +267,7 @@ export const en = {
     none: "No suggestions wait", noneText: "Members and the assistant can suggest changes. They show here, on the board and on the map, until an editor accepts or declines them.",
     failed: "The suggestions could not be loaded.", gone: "This suggestion is no longer available.",
     accept: "Accept", decline: "Decline", acceptAll: "Accept all", declineAll: "Decline all", acceptOne: "Accept: {{what}}", declineOne: "Decline: {{what}}", withdraw: "Withdraw", withdrawAll: "Withdraw all",
-    declineAsk_one: "Decline {{count}} change? This cannot be undone.", declineAsk_other: "Decline all {{count}} changes? This cannot be undone.", keep: "Keep",
+    toastDeclined_one: "{{count}} change declined.", toastDeclined_other: "{{count}} changes declined.", toastWithdrawn_one: "{{count}} change withdrawn.", toastWithdrawn_other: "{{count}} changes withdrawn.",
     waitsForEditor: "Waits for an editor", deciding: "Being saved", accepted: "Accepted", declined: "Declined", stale: "Out of date", dismiss: "Put away",
     decided_accepted: "Accepted", decided_declined: "Declined", decided_mixed: "{{accepted}} of {{count}} accepted",
     reason: { gone: "It was removed meanwhile.", changed: "Someone changed this meanwhile.", not_found: "It no longer exists.", limit: "That would exceed a limit of this trip.", no_change: "It is like this already.", last_day: "A trip with dates keeps at least one day.", other: "It no longer fits the trip." },

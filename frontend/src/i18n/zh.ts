@@ -269,7 +269,7 @@ export const zh: Catalogue = {
     none: "没有待处理的建议", noneText: "成员和助手都可以提出修改建议。在编辑者接受或拒绝之前，它们会显示在这里、日程表和地图上。",
     failed: "无法加载建议。", gone: "这个建议已不可用。",
     accept: "接受", decline: "拒绝", acceptAll: "全部接受", declineAll: "全部拒绝", acceptOne: "接受：{{what}}", declineOne: "拒绝：{{what}}", withdraw: "撤回", withdrawAll: "全部撤回",
-    declineAsk_one: "拒绝这 {{count}} 处改动？此操作无法撤销。", declineAsk_other: "拒绝全部 {{count}} 处改动？此操作无法撤销。", keep: "保留",
+    toastDeclined_one: "已拒绝 {{count}} 处改动。", toastDeclined_other: "已拒绝 {{count}} 处改动。", toastWithdrawn_one: "已撤回 {{count}} 处改动。", toastWithdrawn_other: "已撤回 {{count}} 处改动。",
     waitsForEditor: "等待编辑者处理", deciding: "正在保存", accepted: "已接受", declined: "已拒绝", stale: "已过时", dismiss: "收起",
     decided_accepted: "已接受", decided_declined: "已拒绝", decided_mixed: "接受了 {{count}} 处中的 {{accepted}} 处",
     reason: { gone: "它在此期间被移除了。", changed: "期间有人改动了它。", not_found: "它已不存在。", limit: "超出了这个行程的上限。", no_change: "现在已经是这样了。", last_day: "有日期的行程至少要保留一天。", other: "它与现在的行程不再相符。" },

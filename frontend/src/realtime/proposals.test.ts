@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Change, Piece, Proposable, Proposal, RoomEvent, Stop } from '../protocol.gen'
+import { DECLINE_MS } from './declines'
 import { type AnyRecord, keyOf } from './records'
 import { CHANGED, GONE, normalize, ProposalBook, type ShownProposal, withNeeds } from './proposals'
 import { FakeClock } from './testing/fakeClock'
@@ -215,6 +216,51 @@ describe('in a room', () => {
     clock.advance(100)
     expect(bo.ids('d1')).toEqual(['a', 'b', 'c'])
     expect(bo.state.stops.get('a')?.name).toBe('new')
+  })
+
+  it('declines in a moment: shown at once, to be taken back until it is sent', async () => {
+    const { clock, server } = makeServer()
+    server.apply('bo', { kind: 'proposal.open', id: 'p', ops: [rename, { kind: 'stop.remove', id: 'b' }] })
+    const ann = await enter(server, 'ann')
+    const bo = await enter(server, 'bo')
+    await settle()
+    const statuses = (who: typeof ann) => who.state.proposals.byId.get('p')?.pieces.map((each) => each.status)
+    let sent = 0
+    const back = ann.client.review.declineSoon('p', null, () => (sent += 1))
+    expect(statuses(ann)).toEqual(['declined', 'declined'])
+    expect(ann.state.proposals.open).toEqual([])
+    clock.advance(DECLINE_MS - 1)
+    expect(back()).toBe(true)
+    clock.advance(DECLINE_MS)
+    expect([statuses(ann), statuses(bo), sent]).toEqual([['open', 'open'], ['open', 'open'], 0])
+    const late = ann.client.review.declineSoon('p', [1], () => (sent += 1))
+    clock.advance(DECLINE_MS)
+    expect([late(), sent, statuses(ann)]).toEqual([false, 1, ['open', 'declined']])
+    clock.advance(100)
+    expect(statuses(bo)).toEqual(['open', 'declined'])
+    expect(statuses(ann)).toEqual(['open', 'declined'])
+  })
+
+  it('sends a declining before whatever else is decided, before the page goes, and not what others decided', async () => {
+    const { clock, server } = makeServer()
+    for (const id of ['p', 'q', 'r']) server.apply('bo', { kind: 'proposal.open', id, ops: [rename, { kind: 'stop.remove', id: 'c' }] })
+    const ann = await enter(server, 'ann')
+    await settle()
+    const decisions = () => server.log.filter((event) => event.kind === 'proposal.decline' || event.kind === 'proposal.accept').map((event) => event.kind)
+    ann.client.review.declineSoon('p', [1], () => undefined)
+    ann.client.review.accept('p')
+    clock.advance(100)
+    expect(decisions()).toEqual(['proposal.decline', 'proposal.accept'])
+    expect(ann.ids('d1')).toEqual(['a', 'b', 'c'])
+    ann.client.review.declineSoon('q', null, () => undefined)
+    server.apply('bo', { kind: 'proposal.decline', id: 'q' })
+    clock.advance(100 + DECLINE_MS)
+    expect(decisions()).toHaveLength(3)
+    expect(ann.state.failures).toEqual([])
+    ann.client.review.declineSoon('r', null, () => undefined)
+    ann.client.review.flush()
+    clock.advance(100)
+    expect(server.received.filter((message) => message.t === 'submit').at(-1)).toMatchObject({ op: { kind: 'proposal.decline', id: 'r' } })
   })
 
   it('declines pieces', async () => {

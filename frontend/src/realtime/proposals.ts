@@ -45,6 +45,8 @@ export interface ProposalOptions {
   source: ((ids: readonly string[]) => Promise<{ proposals: Proposal[] }>) | null
   /** The confirmed record, removed ones included where they are known. */
   record(key: RecordKey): AnyRecord | null
+  /** Whether a piece is declined here, and the room does not know yet. */
+  isDeclined?(id: string, piece: number): boolean
   onChange(): void
 }
 
@@ -110,6 +112,17 @@ export class ProposalBook {
       if (this.status !== told.status) this.told = { ...told, status: this.status }
     } else this.told = { open, byId, status: this.status }
     return this.told
+  }
+
+  /** What `isDeclined` says has changed. */
+  touch(): void {
+    this.dirty = true
+  }
+
+  /** Whether there is something left to decide among these pieces (null: all), as far as the room has told. */
+  isDecidable(id: string, pieces: readonly number[] | null): boolean {
+    const proposal = this.raw.get(id)
+    return proposal !== undefined && proposal.open && proposal.pieces.some((piece, n) => isUndecided(piece) && (pieces === null || pieces.includes(n)))
   }
 
   stop(): void {
@@ -183,7 +196,9 @@ export class ProposalBook {
 
   private shown(proposal: ShownProposal): ShownProposal {
     if (!proposal.open) return proposal
-    const pieces = proposal.pieces.map((piece) => {
+    const pieces = proposal.pieces.map((piece, n) => {
+      if (!isUndecided(piece)) return piece
+      if (this.options.isDeclined?.(proposal.id, n) === true) return { ...piece, status: 'declined' as const }
       if (piece.status !== 'open') return piece
       const reason = staleReason(proposal, piece, this.stamps, this.options.record)
       return reason === '' ? piece : { ...piece, status: 'stale' as const, reason }
@@ -228,8 +243,9 @@ export function withNeeds(proposal: ShownProposal, numbers: readonly number[]): 
 }
 
 /** Some piece can be accepted, or is stale and waits to be put away. */
-export const waits = (proposal: ShownProposal): boolean =>
-  proposal.open && proposal.pieces.some((piece) => piece.status === 'open' || piece.status === 'stale')
+export const waits = (proposal: ShownProposal): boolean => proposal.open && proposal.pieces.some(isUndecided)
+
+const isUndecided = ({ status }: ShownPiece): boolean => status === 'open' || status === 'stale'
 
 /** A wire proposal leaves out what is at its default. */
 export function normalize(proposal: Proposal): ShownProposal {

@@ -7,6 +7,7 @@
  */
 import type { OpenProposal, Operation, RoomEvent } from '../protocol.gen'
 import { Draft, type DraftStorage, isProposable, type Canvas } from './draft'
+import { Declines } from './declines'
 import { newId } from './ids'
 import type { Pending } from './outbox'
 import { ProposalBook, type ProposalOptions } from './proposals'
@@ -21,7 +22,7 @@ export interface Outcome {
   stale: number
 }
 
-export interface ReviewOptions extends ProposalOptions {
+export interface ReviewOptions extends Omit<ProposalOptions, 'isDeclined'> {
   canvas: Canvas
   storage: DraftStorage
   me(): string | null
@@ -36,12 +37,21 @@ export interface ReviewOptions extends ProposalOptions {
 export class Review {
   readonly proposals: ProposalBook
   readonly draft: Draft
+  private readonly declines: Declines
   private outcome: Outcome | null = null
   /** Own accepting that is under way: which pieces (null: all), and the events that came of it so far. */
   private accepting = new Map<string, { pieces: readonly number[] | null; seqs: number[] }>()
 
   constructor(private readonly options: ReviewOptions) {
-    this.proposals = new ProposalBook(options)
+    this.proposals = new ProposalBook({ ...options, isDeclined: (id, piece) => this.declines.covers(id, piece) })
+    this.declines = new Declines({
+      clock: options.clock,
+      send: (id, pieces) => (this.proposals.isDecidable(id, pieces) ? this.sendDecline(id, pieces) : null),
+      onChange: () => {
+        this.proposals.touch()
+        options.onChange()
+      },
+    })
     this.draft = new Draft(options)
   }
 
@@ -73,12 +83,26 @@ export class Review {
   }
 
   accept(id: string, pieces: readonly number[] | null = null): void {
+    // Accepting all does not mean those that were declined a moment ago.
+    this.declines.flush(id)
     const opId = this.options.submit({ kind: 'proposal.accept', id, pieces: pieces === null ? null : [...pieces] })
     this.accepting.set(opId, { pieces, seqs: [] })
   }
 
+  /** Decline now. */
   decline(id: string, pieces: readonly number[] | null = null): void {
-    this.options.submit({ kind: 'proposal.decline', id, pieces: pieces === null ? null : [...pieces] })
+    this.sendDecline(id, pieces)
+  }
+
+  /** Decline in a moment. `onSent` is called when it cannot be taken back any more; what is returned takes it
+   * back, and is false when it is too late. */
+  declineSoon(id: string, pieces: readonly number[] | null, onSent: () => void): () => boolean {
+    return this.declines.hold(id, pieces, onSent)
+  }
+
+  /** The page may be about to go: what was decided is sent. */
+  flush(): void {
+    this.declines.flush()
   }
 
   /** Take back what accepting did. */
@@ -95,6 +119,7 @@ export class Review {
 
   /** Every event, after it was applied to the trip. */
   apply(event: RoomEvent): void {
+    this.declines.answered(event.op_id)
     this.proposals.apply(event)
     if (event.changes.length > 0) this.draft.touch()
     if (event.kind === 'proposal.open') this.draft.confirmed(event.op_id)
@@ -116,6 +141,7 @@ export class Review {
   /** Refused for good. True: the draft has it back, nobody needs to decide about it. */
   rejected(pending: Pending, code: string, details: Record<string, unknown>): boolean {
     this.accepting.delete(pending.opId)
+    this.declines.answered(pending.opId)
     if (pending.op.kind !== 'proposal.open') return false
     const piece = Number(details['piece'])
     this.draft.rejected(pending.opId, (pending.op as OpenProposal).ops, code, Number.isInteger(piece) ? piece : null)
@@ -124,6 +150,10 @@ export class Review {
 
   stop(): void {
     this.proposals.stop()
+  }
+
+  private sendDecline(id: string, pieces: readonly number[] | null): string {
+    return this.options.submit({ kind: 'proposal.decline', id, pieces: pieces === null ? null : [...pieces] })
   }
 }
 

@@ -155,6 +155,7 @@ export class RoomClient {
   /** Leave the room. What was not confirmed stays on the device. */
   stop(): void {
     if (this.stopped) return
+    this.review.flush()
     this.save()
     this.stopped = true
     for (const part of [this.outbox, this.log, this.glows, this.own, this.talk, this.review]) part.stop()

@@ -56,6 +56,7 @@ export function openRoom(options: RoomOptions): Room {
   const unlisten = surroundings.listen((what) => {
     if (what !== 'hidden') return
     client.flushTyping()
+    client.review.flush()
     client.save()
   })
   void client.start()

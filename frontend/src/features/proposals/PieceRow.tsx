@@ -10,6 +10,7 @@ import { Diff } from "./Diff";
 import { diffs, labelOf } from "./marks";
 import { useDeciding, useFocused } from "./ProposalCard";
 import { plain, Rich, useSentence } from "./sentences";
+import { useDecline } from "./useDecline";
 
 interface Props {
   proposal: ShownProposal;
@@ -25,6 +26,7 @@ interface Props {
 export function PieceRow({ proposal, piece, n, label, mayAccept, mayDecline, own }: Props) {
   const { t } = useText();
   const { review } = useRoomClient();
+  const decline = useDecline();
   const sentence = useSentence()({ op: piece.op, changes: piece.changes, among: proposal.pieces.map((each) => each.op) });
   const deciding = useDeciding(proposal.id, n);
   const box = useFocused(proposal.id, n);
@@ -53,7 +55,7 @@ export function PieceRow({ proposal, piece, n, label, mayAccept, mayDecline, own
           : (
             <>
               {mayAccept && piece.status === "open" && proposal.pieces.length > 1 ? <IconButton className="piece-accept" label={t("proposal.acceptOne", { what: words })} tip={false} title={t("proposal.accept")} onClick={() => review.accept(proposal.id, [n])}><Check size={17} aria-hidden /></IconButton> : null}
-              {mayDecline && waits && proposal.pieces.length > 1 ? <IconButton className="piece-decline" label={t("proposal.declineOne", { what: words })} tip={false} title={t(own ? "proposal.withdraw" : "proposal.decline")} onClick={() => review.decline(proposal.id, [n])}><X size={17} aria-hidden /></IconButton> : null}
+              {mayDecline && waits && proposal.pieces.length > 1 ? <IconButton className="piece-decline" label={t("proposal.declineOne", { what: words })} tip={false} title={t(own ? "proposal.withdraw" : "proposal.decline")} onClick={() => decline(proposal.id, [n], 1, own)}><X size={17} aria-hidden /></IconButton> : null}
             </>
           )}
       </span>

@@ -1,6 +1,6 @@
 /** One proposal to read and decide: who suggests what and why, whole or piece by piece. */
 import { Check, CircleCheck, CircleSlash, Clock3, MessageCircle, TriangleAlert, X } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useRef } from "react";
 import { formatAgo } from "../../i18n/format";
 import { ASSISTANT } from "../../protocol.gen";
 import { useIsEditor, useIsMember, useMe, useProposal, useProposals, useRoomClient, useRoomState, type ShownProposal } from "../../store";
@@ -12,6 +12,7 @@ import { AuthorFace, useAuthorName } from "../talk/people";
 import { labelOf } from "./marks";
 import { PieceRow } from "./PieceRow";
 import { reviewUi, useReviewUi } from "./ui";
+import { useDecline } from "./useDecline";
 import "./proposals.css";
 
 /** For answers: the proposal may be decided already, and not be loaded yet. */
@@ -67,26 +68,17 @@ export function ProposalCard({ proposal, inAnswer = false }: { proposal: ShownPr
 function Decide({ proposal, live, editor, own, member }: { proposal: ShownProposal; live: number; editor: boolean; own: boolean; member: boolean }) {
   const { t } = useText();
   const { review } = useRoomClient();
+  const decline = useDecline();
   const deciding = useDeciding(proposal.id);
-  const [asking, setAsking] = useState(false);
   const count = proposal.pieces.filter((piece) => piece.status === "open" || piece.status === "stale").length;
   const declineWord = editor ? (live === 0 ? "proposal.dismiss" : "proposal.declineAll") : "proposal.withdrawAll";
   if (deciding) return <p className="proposal-foot proposal-wait"><Clock3 size={14} aria-hidden />{t("proposal.deciding")}</p>;
   if (!editor && !own) return member ? <p className="proposal-foot proposal-wait"><Clock3 size={14} aria-hidden />{t("proposal.waitsForEditor")}</p> : null;
-  if (asking) {
-    return (
-      <div className="proposal-foot proposal-ask" role="group" aria-label={t("proposal.declineAsk", { count })}>
-        <p>{t("proposal.declineAsk", { count })}</p>
-        <Button size="sm" variant="danger" autoFocus onClick={() => { setAsking(false); review.decline(proposal.id); }}>{t(editor ? "proposal.decline" : "proposal.withdraw")}</Button>
-        <Button size="sm" onClick={() => setAsking(false)}>{t("proposal.keep")}</Button>
-      </div>
-    );
-  }
   return (
     <div className="proposal-foot">
       {editor && live > 0 ? <Button size="sm" variant="primary" icon={<Check size={15} aria-hidden />} onClick={() => review.accept(proposal.id)}>{t(count > 1 ? "proposal.acceptAll" : "proposal.accept")}</Button> : null}
       {editor ? null : <span className="proposal-wait"><Clock3 size={14} aria-hidden />{t("proposal.waitsForEditor")}</span>}
-      <Button size="sm" variant="ghost" icon={<X size={15} aria-hidden />} onClick={() => { if (count > 1 && live > 0) setAsking(true); else review.decline(proposal.id); }}>
+      <Button size="sm" variant="ghost" icon={<X size={15} aria-hidden />} onClick={() => decline(proposal.id, null, count, !editor)}>
         {t(count > 1 || live === 0 ? declineWord : editor ? "proposal.decline" : "proposal.withdraw")}
       </Button>
     </div>
