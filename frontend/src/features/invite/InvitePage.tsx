@@ -12,6 +12,7 @@ import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { Form } from "../../ui/Form";
+import { Phrases } from "../../ui/Phrases";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
 
 export function InvitePage() {
@@ -77,7 +78,7 @@ function Accept({ token, title, inviter, role, member, tripId }: AcceptProps) {
       <Form className="card panel" onSubmit={(event) => void join(event)}>
         <div>
           <p className="muted">{t("invite.invited", { name: inviter })}</p>
-          <h1 className="page-title">{title}</h1>
+          <h1 className="page-title"><Phrases>{title}</Phrases></h1>
           <p className="lead">{member ? t("invite.already") : t("invite.asRole", { what: t(role === "viewer" ? "invite.canView" : "invite.canEdit") })}</p>
         </div>
         {error ? <Notice tone="bad">{error}</Notice> : null}
