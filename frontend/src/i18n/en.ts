@@ -109,7 +109,7 @@ export const en = {
     retryNow: "Try now",
   },
   room: {
-    tabs: "Sections", talk: "Talk", more: "More", assistant: "Assistant",
+    tabs: "Sections", talk: "Talk", more: "More", assistant: "Assistant", ask: "Ask",
     partFailed: "This part could not be loaded. Check the connection and reload the page.",
     unreachable: "No connection, and this trip is not kept on this device yet. Trying again by itself.",
     plan: "Plan", map: "Map", people: "People", history: "History", ideas: "Ideas", share: "Share", title: "Trip title",

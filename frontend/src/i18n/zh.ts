@@ -111,7 +111,7 @@ export const zh: Catalogue = {
     retryNow: "立即重试",
   },
   room: {
-    tabs: "页面", talk: "讨论", more: "更多", assistant: "助手",
+    tabs: "页面", talk: "讨论", more: "更多", assistant: "助手", ask: "问助手",
     partFailed: "这部分没有加载出来。请检查网络，然后重新加载页面。",
     unreachable: "没有网络，而且这个行程还没有保存在本设备上。正在自动重试。",
     plan: "日程", map: "地图", people: "同伴", history: "历史", ideas: "想法", share: "分享", title: "行程标题",

@@ -1,21 +1,40 @@
+import { Sparkles } from "lucide-react";
 import { useEffect, useRef } from "react";
-import { useRoomState } from "../../store";
+import { usePhone } from "../../app/useMedia";
+import { useIsMember, useRoomState } from "../../store";
 import { formatDate } from "../../i18n/format";
 import { useDayMark, useDayGroups } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
+import { useHasAssistant } from "../talk/people";
 
 export function scrollToDay(id: string): void {
   document.querySelector(`[data-testid="day-${CSS.escape(id)}"]`)?.scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
-/** Days at a glance: choose one to bring it up on board and map. */
+/** Above the plan, and on phones above the map: its days, and there the assistant, one tap from both. */
 export function DayStrip() {
+  const { t } = useText();
+  const phone = usePhone();
+  const member = useIsMember();
+  const hasAssistant = useHasAssistant();
+  const days = useDayGroups().planned.length > 1;
+  const ask = phone && member && hasAssistant;
+  if (!days && !ask) return null;
+  return (
+    <div className="strip">
+      {days ? <Days /> : null}
+      {ask ? <button type="button" className="ask-open" aria-label={t("talk.ask")} onClick={() => view.setTab("assistant")}><Sparkles size={16} aria-hidden />{t("room.ask")}</button> : null}
+    </div>
+  );
+}
+
+/** Days at a glance: choose one to bring it up on board and map. */
+function Days() {
   const { t } = useText();
   const { planned } = useDayGroups();
   const current = useView((s) => s.day);
   const tab = useView((s) => s.tab);
-  if (planned.length < 2) return null;
   return (
     <nav className="day-strip" aria-label={t("room.plan")}>
       <button type="button" className="day-chip day-chip-all" aria-pressed={current === null} onClick={() => view.setDay(null)}>{t("common.all")}</button>

@@ -1,24 +1,22 @@
 import { CalendarDays, Map as MapIcon, Menu, MessageCircle } from "lucide-react";
 import { useIsMember, useUnread } from "../../store";
 import { useText } from "./useText";
-import { useView, view, type PhoneTab } from "./view";
+import { useView, view, type MainTab } from "./view";
 
-const TABS: { id: PhoneTab; Icon: typeof MapIcon }[] = [
+const TABS: { id: MainTab; Icon: typeof MapIcon }[] = [
   { id: "plan", Icon: CalendarDays }, { id: "map", Icon: MapIcon }, { id: "talk", Icon: MessageCircle }, { id: "more", Icon: Menu },
 ];
-/** Opened from "more", so that its tab stays the lit one. */
-const UNDER_MORE: ReadonlySet<PhoneTab> = new Set<PhoneTab>(["more", "people", "history", "assistant", "proposals"]);
 
 export function PhoneTabs() {
   const { t } = useText();
-  const tab = useView((s) => s.tab);
+  const tab = useView((s) => s.mainTab);
   const member = useIsMember();
   const unread = useUnread();
   const shown = TABS.filter(({ id }) => member || id !== "talk");
   return (
     <nav className="phone-tabs" aria-label={t("room.tabs")} data-count={shown.length}>
       {shown.map(({ id, Icon }) => (
-        <button key={id} type="button" aria-current={tab === id || (id === "more" && UNDER_MORE.has(tab)) ? "page" : undefined} onClick={() => view.setTab(id)}>
+        <button key={id} type="button" aria-current={tab === id ? "page" : undefined} onClick={() => view.setTab(id)}>
           <span className="phone-tab-icon">
             <Icon size={21} aria-hidden />
             {id === "talk" && unread > 0 ? <UnreadBadge count={unread} /> : null}

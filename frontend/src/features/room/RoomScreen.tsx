@@ -89,7 +89,7 @@ function BoardColumn({ phone }: { phone: boolean }) {
   );
 }
 
-/** A panel as a screen of its own; those that open from "more" lead back there. */
+/** A panel as a screen of its own, which leads back to where it was opened. */
 function PhonePanel({ panel }: { panel: Panel }) {
   const { t } = useText();
   const title = t(TITLES[panel]);
@@ -97,7 +97,7 @@ function PhonePanel({ panel }: { panel: Panel }) {
     <section className={FLUSH.has(panel) ? "phone-pane phone-flush" : "phone-pane"} aria-label={title}>
       {panel === "talk" ? <h2 className="vh">{title}</h2> : (
         <header className="phone-head">
-          <IconButton label={t("common.back")} tip={false} onClick={() => view.setTab("more")}><ChevronLeft size={20} aria-hidden /></IconButton>
+          <IconButton label={t("common.back")} tip={false} onClick={view.back}><ChevronLeft size={20} aria-hidden /></IconButton>
           <h2 className="phone-title">{title}</h2>
         </header>
       )}

@@ -2,8 +2,10 @@
 import { create } from "zustand";
 
 export type Drawer = "talk" | "assistant" | "proposals" | "history" | "people" | null;
-/** `more` is the menu of what has no tab of its own; the last three open from it. */
-export type PhoneTab = "plan" | "map" | "talk" | "more" | "assistant" | "proposals" | "history" | "people";
+/** `more` is the menu of what has no tab of its own. */
+export type MainTab = "plan" | "map" | "talk" | "more";
+/** Besides the tabs, what lies over one of them and leads back to it. */
+export type PhoneTab = MainTab | "assistant" | "proposals" | "history" | "people";
 /** What the talk panel shows. */
 export type TalkFilter = "chat" | "comments";
 /** Where a new stop is being typed: a day id, `ideas`, or nowhere. */
@@ -17,6 +19,8 @@ export interface ViewState {
   day: string | null;
   drawer: Drawer;
   tab: PhoneTab;
+  /** The tab that is open, or that the open panel came from. */
+  mainTab: MainTab;
   adding: Adding;
   picking: string | null;
   historyOf: { id: string; field?: string } | null;
@@ -67,7 +71,7 @@ const isDrawer = (value: string | null): value is Exclude<Drawer, null> =>
 const fresh = (): ViewState => {
   const drawer = readKey(DRAWER_KEY);
   return {
-    openStop: null, hovered: null, selected: new Set(), day: null, tab: "plan", adding: null, picking: null, historyOf: null,
+    openStop: null, hovered: null, selected: new Set(), day: null, tab: "plan", mainTab: "plan", adding: null, picking: null, historyOf: null,
     talkFilter: "chat", thread: null, toMessage: null, mention: null,
     dialog: null, dragging: [], drop: null, fit: { what: "trip", id: null, n: 0 },
     drawer: window.innerWidth >= 1180 && isDrawer(drawer) ? drawer : null,
@@ -78,6 +82,11 @@ const fresh = (): ViewState => {
 export const useView = create<ViewState>(fresh);
 const set = useView.setState;
 
+const MAIN: ReadonlySet<PhoneTab> = new Set<PhoneTab>(["plan", "map", "talk", "more"]);
+const isMain = (tab: PhoneTab): tab is MainTab => MAIN.has(tab);
+/** Going to a tab remembers it; going to a panel remembers where from. */
+const go = (tab: PhoneTab): Pick<ViewState, "tab"> & Partial<ViewState> => (isMain(tab) ? { tab, mainTab: tab } : { tab });
+
 export const view = {
   reset: () => set(fresh(), true),
   open: (openStop: string | null) => set({ openStop, picking: null }),
@@ -85,9 +94,11 @@ export const view = {
   hover: (hovered: string | null) => set((s) => (s.hovered === hovered ? s : { hovered })),
   setDay: (day: string | null) => set((s) => ({ day, fit: { what: day ? "day" : "trip", id: day, n: s.fit.n + 1 } })),
   fit: (what: ViewState["fit"]["what"], id: string | null = null) => set((s) => ({ fit: { what, id, n: s.fit.n + 1 } })),
-  setTab: (tab: PhoneTab) => set({ tab }),
-  add: (adding: Adding) => set({ adding, tab: "plan" }),
-  pick: (picking: string | null) => set({ picking, ...(picking ? { tab: "map" as const } : { tab: "plan" as const }) }),
+  setTab: (tab: PhoneTab) => set(go(tab)),
+  /** From a panel of the phone to where it was opened. */
+  back: () => set((s) => ({ tab: s.mainTab })),
+  add: (adding: Adding) => set({ adding, ...go("plan") }),
+  pick: (picking: string | null) => set({ picking, ...go(picking ? "map" : "plan") }),
   dialog: (dialog: ViewState["dialog"]) => set({ dialog }),
   drag: (dragging: readonly string[], drop: ViewState["drop"] = null) => set({ dragging, drop }),
   dropAt: (drop: ViewState["drop"]) => set({ drop }),
@@ -98,7 +109,7 @@ export const view = {
   /** Open a panel wherever this screen has it. */
   show: (panel: Exclude<Drawer, null>) => {
     view.setDrawer(panel);
-    set({ tab: panel });
+    set(go(panel));
   },
   filterTalk: (talkFilter: TalkFilter) => set({ talkFilter }),
   openThread: (thread: ViewState["thread"]) => set({ thread }),

@@ -1,21 +1,32 @@
 /** What members say: the chat of the room, and the comments on its days and stops. */
+import { Sparkles } from "lucide-react";
+import { usePhone } from "../../app/useMedia";
 import { useFreshComments, useOpenThreads } from "../../store";
 import { useText } from "../room/useText";
 import { useView, view, type TalkFilter } from "../room/view";
 import { Chat } from "./Chat";
 import { Comments } from "./Comments";
+import { useHasAssistant } from "./people";
 import "./talk.css";
 
 export default function TalkPanel() {
   const filter = useView((s) => s.talkFilter);
   return (
     <div className="talk">
-      <Tabs filter={filter} />
+      <div className="talk-head"><Tabs filter={filter} /><ToAssistant /></div>
       <div id="talk-panel" className="talk-body" role="tabpanel" aria-labelledby={`talk-tab-${filter}`}>
         {filter === "chat" ? <Chat /> : <Comments />}
       </div>
     </div>
   );
+}
+
+/** On a phone the assistant is beside the talk, as on a desktop its button is beside that of the talk. */
+function ToAssistant() {
+  const { t } = useText();
+  const has = useHasAssistant();
+  if (!usePhone() || !has) return null;
+  return <button type="button" className="talk-assistant" onClick={() => view.setTab("assistant")}><Sparkles size={16} aria-hidden />{t("room.assistant")}</button>;
 }
 
 function Tabs({ filter }: { filter: TalkFilter }) {
