@@ -3,24 +3,23 @@
  * user does, and tells the store what changed.
  *
  * Wires the parts of this folder together and decides nothing that they own: `RoomSocket` (the
- * connection), `RoomLog` (order), `TripDocument` (state), `Outbox` (own operations), `UndoStack`,
+ * connection), `RoomLog` (order), `TripDocument` (state), `OwnOperations` (what is done here),
  * `Conflicts`, `Glows`, `People`, `TalkStore`, `Review` (proposals). Created by the store; free of React.
  */
 import {
-  CLOSE, type ClientMessage, type Joined, MAX_FRAME_BYTES, type MoveCursor, type Operation, type Rejected, type RoomEvent,
-  type ServerMessage, type SetPresence, VERSION,
+  CLOSE, type ClientMessage, type Joined, type MoveCursor, type Operation, type RoomEvent, type ServerMessage, type SetPresence,
+  VERSION,
 } from '../protocol.gen'
 import { type Clock, type Timer, within } from './clock'
 import { Conflicts } from './conflicts'
 import { TripDocument } from './document'
-import { Failures } from './failures'
 import { Glows } from './glow'
 import { type DraftStorage, noDraftStorage } from './draft'
 import { newClientId, newOpId } from './ids'
 import { RoomLog } from './log'
-import { frameBytes, type SetFields } from './operations'
-import { Outbox, type Pending } from './outbox'
-import { predict } from './predict'
+import type { SetFields } from './operations'
+import type { Pending } from './outbox'
+import { OwnOperations } from './ownOperations'
 import { OwnPresence, People } from './presence'
 import type { ProposalOptions } from './proposals'
 import { Review } from './review'
@@ -29,7 +28,6 @@ import type { Connection, Me, RoomState } from './state'
 import type { CachedRoom, RoomStorage } from './storage'
 import { TalkStore, type TalkSource } from './talk'
 import { Teller } from './teller'
-import { UndoStack } from './undo'
 
 const LOAD_MS = 1_500
 const SAVE_MS = 2_000
@@ -65,13 +63,11 @@ export class RoomClient {
   private readonly document = new TripDocument()
   private readonly people = new People()
   private readonly log: RoomLog
-  private readonly outbox: Outbox
+  private readonly own: OwnOperations
   private readonly socket: RoomSocket
-  private readonly undoStack: UndoStack
   private readonly conflicts: Conflicts
-  private readonly failures: Failures
   private readonly glows: Glows
-  private readonly own: OwnPresence
+  private readonly presence: OwnPresence
   private readonly teller: Teller
   private me: Me
   private status: RoomState['status'] = 'loading'
@@ -101,23 +97,18 @@ export class RoomClient {
       onState: () => this.onConnection(),
       seq: () => this.log.seq,
     })
-    this.outbox = new Outbox({
-      clock,
-      send: (message) => this.socket.send(message),
-      canSend: () => this.socket.isLive,
-      onStored: (pending) => void storage.savePending(pending),
-      onRemoved: (pending) => {
-        void storage.removePending(pending.opId)
-        this.document.removeLayer(pending.opId)
-      },
-    })
-    this.undoStack = new UndoStack({
-      submit: (op) => this.enqueue(op).opId,
-      withdraw: (opId) => this.withdraw(opId),
-    })
     const resubmit = (op: Operation) => void this.submit(op)
     this.conflicts = new Conflicts({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
-    this.failures = new Failures({ submit: resubmit, onChange: () => this.flush(), now: () => clock.now() })
+    this.own = new OwnOperations({
+      clock, document: this.document, storage, resubmit,
+      send: (message) => this.socket.send(message),
+      canSend: () => this.socket.isLive,
+      seq: () => this.log.seq,
+      me: () => this.me.user,
+      onPredicted: () => this.review.draft.touch(),
+      onRefused: (pending, code, details) => this.review.rejected(pending, code, details),
+      onChange: () => this.flush(),
+    })
     this.glows = new Glows(clock, () => this.flush())
     this.talk = new TalkStore({
       clock, source: options.talk ?? null, me: () => this.me.user,
@@ -128,12 +119,12 @@ export class RoomClient {
       clock, source: options.proposals ?? null, canvas: this.document, storage: options.drafts ?? noDraftStorage,
       me: () => this.me.user,
       record: (key) => this.document.confirmedRecord(key),
-      submit: (op) => this.submitAs(op, false),
-      revert: (seqs) => this.flushed(this.undoStack.revert(seqs)),
-      onFull: (op) => this.failures.add(newOpId(), op, 'draft_full', 'a proposal holds no more than this', {}),
+      submit: (op) => this.flushed(this.own.submit(op, false)),
+      revert: (seqs) => this.flushed(this.own.undo.revert(seqs)),
+      onFull: (op) => this.own.failures.add(newOpId(), op, 'draft_full', 'a proposal holds no more than this', {}),
       onChange: () => this.flushLater(),
     })
-    this.own = new OwnPresence(clock, (message) => this.sendLive(message), () => this.socket.backlog)
+    this.presence = new OwnPresence(clock, (message) => this.sendLive(message), () => this.socket.backlog)
   }
 
   // --- life ---------------------------------------------------------------------------------
@@ -145,9 +136,8 @@ export class RoomClient {
     const loaded = await within(this.options.clock, LOAD_MS, this.options.storage.load())
     if (this.stopped) return
     if (loaded?.cached != null) this.showCached(loaded.cached)
-    if (loaded !== null) this.outbox.adopt(loaded.pending)
     this.review.draft.restore()
-    this.repredict()
+    this.own.adopt(loaded?.pending ?? [])
     this.flush()
     this.socket.start()
   }
@@ -158,7 +148,7 @@ export class RoomClient {
     this.review.flush()
     this.save()
     this.stopped = true
-    for (const part of [this.outbox, this.log, this.glows, this.own, this.talk, this.review]) part.stop()
+    for (const part of [this.own, this.log, this.glows, this.presence, this.talk, this.review]) part.stop()
     this.socket.stop()
     this.options.storage.close()
   }
@@ -173,38 +163,38 @@ export class RoomClient {
   /** Show the operation at once and see it through; in suggest mode, take it into the draft. Returns
    * its id, empty for a drafted one. */
   submit(op: Operation): string {
-    return this.review.divert(op) ? this.flushed('') : this.submitAs(op, false)
+    return this.flushed(this.review.divert(op) ? '' : this.own.submit(op, false))
   }
 
   /** `submit` for text as it is typed: shown at once, sent after a short pause. */
   type(op: SetFields): string {
-    return this.review.divert(op) ? this.flushed('') : this.submitAs(op, true)
+    return this.flushed(this.review.divert(op) ? '' : this.own.submit(op, true))
   }
 
   /** Send typed text now (blur, Enter). */
   flushTyping(): void {
-    this.outbox.flushTyping()
+    this.own.flushTyping()
     this.flush()
   }
 
   undo(): boolean {
     const { draft } = this.review
-    return this.flushed(draft.isOn ? draft.undo() : this.undoStack.undo())
+    return this.flushed(draft.isOn ? draft.undo() : this.own.undo.undo())
   }
 
   redo(): boolean {
     const { draft } = this.review
-    return this.flushed(draft.isOn ? draft.redo() : this.undoStack.redo())
+    return this.flushed(draft.isOn ? draft.redo() : this.own.undo.redo())
   }
 
   /** What this tab looks at, edits and types; replaces what it said before. */
   setPresence(presence: Omit<SetPresence, 't'>): void {
-    this.own.setPresence(presence)
+    this.presence.setPresence(presence)
   }
 
   /** Null hides the pointer. */
   moveCursor(cursor: Omit<MoveCursor, 't'> | null): void {
-    this.own.moveCursor(cursor)
+    this.presence.moveCursor(cursor)
   }
 
   /** Keep the present state on the device now (the page may be about to go). */
@@ -215,48 +205,6 @@ export class RoomClient {
     if (snapshot === null || this.log.epoch === null || this.stopped || this.forgotten) return
     const { role, color } = this.me
     void this.options.storage.saveRoom({ epoch: this.log.epoch, seq: this.log.seq, role, color, snapshot })
-  }
-
-  // --- own operations -----------------------------------------------------------------------
-
-  private submitAs(op: Operation, typing: boolean): string {
-    if (frameBytes(op) > MAX_FRAME_BYTES) {
-      const opId = newOpId()
-      this.failures.add(opId, op, 'too_big', 'this is too much at once', { limit: MAX_FRAME_BYTES })
-      this.flush()
-      return opId
-    }
-    const { opId, merged } = this.enqueue(op, typing)
-    if (!merged) this.undoStack.submitted(opId, op)
-    this.flush()
-    return opId
-  }
-
-  private enqueue(op: Operation, typing = false): { opId: string; merged: boolean } {
-    const { pending, merged } = this.outbox.add(newOpId(), op, this.log.seq, typing)
-    // It may have been answered already when the connection is in this very process.
-    if (this.outbox.find(pending.opId) !== null) this.predictOne(pending)
-    return { opId: pending.opId, merged }
-  }
-
-  private withdraw(opId: string): boolean {
-    const pending = this.outbox.find(opId)
-    if (pending === null || pending.sent) return false
-    this.outbox.drop(opId)
-    this.repredict()
-    return true
-  }
-
-  private predictOne(pending: Pending): void {
-    this.document.removeLayer(pending.opId)
-    this.document.addLayer(pending.opId, predict(this.document, pending.op, this.me.user))
-    this.review.draft.touch()
-  }
-
-  /** Later predictions may lean on earlier ones: make all of them again, in order. */
-  private repredict(): void {
-    for (const pending of this.outbox.list()) this.document.removeLayer(pending.opId)
-    for (const pending of this.outbox.list()) this.predictOne(pending)
   }
 
   // --- what the server says -----------------------------------------------------------------
@@ -281,10 +229,11 @@ export class RoomClient {
         else if (!this.joining) this.join()
         break
       case 'ack':
-        this.onAck(message.op_id, message.seq)
+        // Its event has not come by yet: it is asked for if it does not come.
+        if (this.own.acknowledged(message.op_id, message.seq)) this.log.head(message.seq)
         break
       case 'rejected':
-        this.onRejected(message)
+        this.own.refused(message)
         break
       case 'people':
         this.people.diff(message, this.me.user)
@@ -333,12 +282,12 @@ export class RoomClient {
     this.fromCache = false
     this.forgotten = false
     this.people.joined(message)
-    this.confirmAcknowledged()
+    this.own.confirmUpToNow()
     this.socket.joined(message.ping_interval_ms)
-    this.own.joined()
+    this.presence.joined()
     this.talk.joined(message.role !== 'spectator', !isResume)
     this.review.joined(message.role !== 'spectator', !isResume)
-    this.outbox.pump()
+    this.own.pump()
     // A first snapshot is kept at once: who goes offline right after joining still has the trip.
     if (message.recovered) this.scheduleSave()
     else this.save()
@@ -348,59 +297,29 @@ export class RoomClient {
   private replace(message: Joined, newEpoch: boolean): void {
     if (message.snapshot == null) return
     if (newEpoch && this.log.epoch !== null) {
-      this.undoStack.clear()
       this.conflicts.clear()
-      this.outbox.rebase(message.seq)
+      this.own.rebase(message.seq)
     }
     this.document.reset(message.snapshot)
     this.log.restart(message.epoch, message.seq)
-    this.repredict()
+    this.own.repredict()
   }
 
   private onEvent(event: RoomEvent): void {
     this.document.applyEvent(event)
-    const own = this.outbox.confirm(event.op_id) !== null
-    if (own) this.undoStack.confirmed(event.op_id, event.seq, event.changes.length > 0)
-    if (this.review.isOwn(event)) this.undoStack.adopt(event.op_id, event.seq)
+    const own = this.own.applied(event)
+    if (this.review.isOwn(event)) this.own.undo.adopt(event.op_id, event.seq)
     this.review.apply(event)
     this.talk.apply(event)
     if (event.actor !== this.me.user) this.glows.absorb(event)
     this.conflicts.absorb(event, this.me.user, own)
-    this.confirmAcknowledged()
+    this.own.confirmUpToNow()
     this.scheduleSave()
-  }
-
-  private onAck(opId: string, seq: number): void {
-    if (this.outbox.find(opId) === null) return
-    this.outbox.acknowledge(opId, seq)
-    if (seq <= this.log.seq) this.confirmAcknowledged()
-    else this.log.head(seq)
-    this.undoStack.confirmed(opId, seq, true)
-  }
-
-  private confirmAcknowledged(): void {
-    this.outbox.confirmUpTo(this.log.seq)
-  }
-
-  private onRejected(message: Rejected): void {
-    const { op_id, code, details = {} } = message
-    const pending = this.outbox.find(op_id)
-    if (pending === null) return
-    if (message.retryable) {
-      const seconds = Number(details['retry_after'])
-      this.outbox.postpone(op_id, Number.isFinite(seconds) ? seconds * 1_000 : 0)
-      return
-    }
-    this.outbox.drop(op_id)
-    this.undoStack.rejected(op_id)
-    this.repredict()
-    if (!this.review.rejected(pending, code, details)) this.failures.add(op_id, pending.op, code, message.message, details)
   }
 
   private onOrphans(orphans: readonly Pending[]): void {
     if (orphans.length === 0 || this.stopped) return
-    this.outbox.adopt(orphans)
-    this.repredict()
+    this.own.adopt(orphans)
     this.flush()
   }
 
@@ -408,7 +327,7 @@ export class RoomClient {
 
   private onConnection(): void {
     const { state, code } = this.socket.state
-    if (state !== 'live') this.outbox.disconnected()
+    if (state !== 'live') this.own.disconnected()
     if (state === 'offline' || state === 'closed') this.people.clear()
     if (state === 'closed' && code !== null && FORGET.has(code)) this.forget()
     if (!this.stopped) this.flush()
@@ -419,7 +338,7 @@ export class RoomClient {
     // The draft lies over the trip, so it comes first.
     const draft = this.review.draft.state()
     const update: Partial<RoomState> = this.document.collect()
-    this.talk.setPending(this.outbox.list())
+    this.talk.setPending(this.own.list())
     const all: Partial<RoomState> = {
       status: this.status,
       fromCache: this.fromCache,
@@ -428,10 +347,10 @@ export class RoomClient {
       connection: this.connection(),
       people: this.people.grouped(),
       cursors: this.people.cursors(),
-      failures: this.failures.list(),
+      failures: this.own.failures.list(),
       conflicts: this.conflicts.list(),
       glow: this.glows.map(),
-      undo: draft.on ? { canUndo: draft.canUndo, canRedo: draft.canRedo } : this.undoStack.state,
+      undo: draft.on ? { canUndo: draft.canUndo, canRedo: draft.canRedo } : this.own.undo.state,
       talk: this.talk.state(),
       proposals: this.review.proposals.state(),
       outcome: this.review.lastOutcome(),
@@ -452,7 +371,7 @@ export class RoomClient {
 
   private connection(): Connection {
     const { state } = this.socket.state
-    return { ...this.socket.state, pendingCount: this.outbox.size, offline: state !== 'live' && this.status === 'ready' }
+    return { ...this.socket.state, pendingCount: this.own.size, offline: state !== 'live' && this.status === 'ready' }
   }
 
   // --- pieces -------------------------------------------------------------------------------
