@@ -1,0 +1,253 @@
+"""What travellers read: names and costs on a phone, names in two languages, the timeline, forms, the state
+of the connection; and what is one tap away."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, WebSocketRoute, expect
+
+from tests.e2e.people import PHONE, People, Trip
+from tests.e2e.screens import Room
+
+pytestmark = pytest.mark.timeout(90)
+
+LONG = "Cangshan Zhonghe Temple Cableway and the Jade Belt cloud path to the Seven Dragon Maiden Pools"
+
+
+def add_stop(trip: Trip, day: str, **fields: Any) -> str:
+    """A stop at the start of a day, with any fields."""
+    stop = secrets.token_hex(8)
+    op = {
+        "kind": "stop.add",
+        "id": stop,
+        "day": day,
+        "after": None,
+        "fields": {"status": "planned", **fields},
+    }
+    body = {"op_id": secrets.token_hex(8), "base": 0, "op": op}
+    trip.owner.api("POST", f"/api/trips/{trip.id}/operations", body)
+    return stop
+
+
+def box(place: Locator) -> dict[str, float]:
+    """Where an element is, in CSS pixels: x, y, width, height."""
+    found = place.bounding_box()
+    assert found is not None
+    return {"x": found["x"], "y": found["y"], "width": found["width"], "height": found["height"]}
+
+
+def test_long_names_and_costs_on_a_phone(people: People) -> None:
+    ann, bo = people.guest("Ann", **PHONE), people.guest("Bo", 1)
+    trip = people.trip(ann)
+    trip.invite(bo)
+    dear = add_stop(trip, trip.days[0], name=LONG, name_alt="苍山", cost_amount=128_000, status="booked")
+    cheap = add_stop(trip, trip.days[0], name="Tea", cost_amount=800, notes="At the corner")
+    here, there = Room.enter(ann, trip), Room.enter(bo, trip)
+    expect(here.row(dear).locator(".stop-cost")).to_be_visible()
+
+    name, cost = box(here.row(dear).locator(".stop-main")), box(here.row(dear).locator(".stop-cost"))
+    assert name["height"] <= 2 * 24 + 1
+    assert name["width"] >= 220
+    assert cost["y"] >= name["y"] + name["height"] - 1
+    other = box(here.row(cheap).locator(".stop-cost"))
+    assert round(cost["x"] + cost["width"]) == round(other["x"] + other["width"])
+
+    # Somebody comes to look: they are seen, and no row moves.
+    before = [box(here.row(stop))["height"] for stop in (dear, cheap, trip.stops["Old Town"])]
+    for stop in (cheap, trip.stops["Old Town"]):
+        there.open(stop)
+        expect(here.row(stop).get_by_role("img", name="Bo is looking at this")).to_be_visible()
+        assert before == [box(here.row(each))["height"] for each in (dear, cheap, trip.stops["Old Town"])]
+
+
+def test_the_history_of_a_stop_is_quiet_on_a_phone(people: People) -> None:
+    ann = people.guest("Ann", **PHONE)
+    trip = people.trip(ann)
+    room = Room.enter(ann, trip)
+    editor = room.open(trip.stops["Old Town"])
+    of_name = editor.get_by_role("button", name="History: Name", exact=True)
+    expect(of_name).to_have_count(0)
+    expect(editor.get_by_role("button", name="History of this stop")).to_be_visible()
+    room.field("Name").focus()
+    expect(of_name).to_be_visible()
+    of_name.tap()
+    expect(ann.page.get_by_test_id("history")).to_contain_text("History of Old Town")
+    ann.page.get_by_role("button", name="Back", exact=True).tap()
+    expect(room.board).to_be_visible()
+
+
+def test_a_new_name_is_for_readers_of_both_languages(people: People) -> None:
+    ann, bo = people.guest("Ann"), people.guest("小波", 1, locale="zh-CN")
+    trip = people.trip(ann)
+    trip.invite(bo)
+    lake = add_stop(trip, trip.days[0], name="Lake Erhai", name_alt="洱海")
+    here, there = Room.enter(ann, trip), Room.enter(bo, trip)
+    mine, theirs = (room.row(lake).locator(".stop-main") for room in (here, there))
+    expect(mine).to_have_text("Lake Erhai")
+    expect(theirs).to_have_text("洱海")
+    expect(there.row(lake).locator(".stop-alt")).to_have_text("Lake Erhai")
+
+    # Each edits the name that they see.
+    there.open(lake)
+    expect(there.field("名称")).to_have_value("洱海")
+    there.edit(lake, "名称", "双廊看日落")
+    for name in (mine, theirs):
+        expect(name).to_have_text("双廊看日落")
+    bo.page.get_by_role("button", name="撤销", exact=True).click()
+    expect(mine).to_have_text("Lake Erhai")
+    expect(theirs).to_have_text("洱海")
+
+    here.edit(lake, "Name", "Boat trip")
+    for name in (mine, theirs):
+        expect(name).to_have_text("Boat trip")
+    ann.page.get_by_test_id("toast").get_by_role("button", name="Keep it").click()
+    expect(theirs).to_have_text("洱海")
+    expect(there.row(lake).locator(".stop-alt")).to_have_text("Boat trip")
+
+
+def test_a_new_sample_trip_has_one_line_of_history(people: People) -> None:
+    ann = people.person("Ann")
+    page = ann.go("/")
+    page.get_by_label("Your name").fill("Ann")
+    page.get_by_role("button", name="Try a live trip").click()
+    room = Room(ann)
+    room.expect_state("live")
+    page.get_by_role("button", name="History", exact=True).click()
+    history = page.get_by_test_id("history")
+    fold = history.get_by_test_id("fold")
+    expect(fold).to_have_count(1)
+    expect(history.locator("section > ol > li")).to_have_count(1)
+    said = fold.locator(".entry-head > span")
+    expect(said).to_have_text(re.compile(r"^Ann made this trip from the sample, \d+ changes$"))
+    fold.get_by_role("button", name="Show all").click()
+    expect(fold.locator(".fold-entries > li")).not_to_have_count(0)
+    count = int(re.findall(r"\d+", said.inner_text())[0])
+    # That the trip was created is one line more.
+    expect(fold.locator(".fold-entries > li")).to_have_count(count + 1)
+
+
+def test_forms_speak_the_language_of_the_page(people: People) -> None:
+    ann = people.person("Ann", **PHONE)
+    page = ann.go("/register")
+    page.evaluate("localStorage.setItem('tongyou.language', 'zh')")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    send = page.locator("button[type=submit]")
+    page.get_by_label("用户名", exact=True).fill("ann")
+    password = page.get_by_label("密码", exact=True)
+    password.fill("short")
+    send.tap()
+    name = page.get_by_label("你的名字", exact=True)
+    expect(name).to_be_focused()
+    expect(name).to_have_accessible_description("请填写这一项。")
+    expect(password).to_have_accessible_description("至少 10 个字符。")
+    expect(password).to_have_attribute("aria-invalid", "true")
+    name.fill("Ann")
+    password.fill("long enough now")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    send.tap()
+    expect(page).to_have_url(re.compile("/trips$"))
+
+
+def test_declining_can_be_taken_back(people: People) -> None:
+    ann, cy = people.guest("Ann"), people.guest("Cy", 1)
+    trip = people.trip(ann)
+    trip.invite(cy, "viewer")
+    here, there = Room.enter(ann, trip), Room.enter(cy, trip)
+    there.page.get_by_test_id("mode").click()
+    there.page.get_by_role("menuitem", name="Suggesting").click()
+    stop = trip.stops["Old Town"]
+    there.edit(stop, "Start", "09:45")
+    there.page.get_by_role("button", name="1 change suggested").click()
+    there.page.get_by_role("dialog", name="Your suggestions").get_by_role("button", name="Send").click()
+    mark = here.row(stop).get_by_test_id("sug-changed")
+    expect(mark).to_be_visible()
+
+    ann.page.get_by_test_id("suggestion-bar").get_by_role("button", name="Review").click()
+    decline = ann.page.get_by_test_id("drawer").get_by_role("button", name="Decline", exact=True)
+    decline.click()
+    expect(mark).to_have_count(0)
+    toast = ann.page.get_by_test_id("toast").filter(has_text="1 change declined.")
+    toast.get_by_role("button", name="Undo").click()
+    expect(mark).to_be_visible()
+    assert (
+        ann.api("GET", f"/api/trips/{trip.id}/proposals")["proposals"][0]["pieces"][0].get("status", "open")
+        == "open"
+    )
+
+    # Leaving the page is no way to take it back.
+    decline.click()
+    expect(mark).to_have_count(0)
+    ann.page.get_by_role("link", name="All trips").click()
+    expect(there.row(stop).get_by_test_id("sug-changed")).to_have_count(0)
+
+
+class Restarting:
+    """A socket that a server ends for a planned restart, when the test says so."""
+
+    def __init__(self, page: Page) -> None:
+        self.opened = 0
+        self._socket: WebSocketRoute | None = None
+        page.route_web_socket("**/api/socket", self._on_socket)
+
+    def restart(self, retry_after_ms: int) -> None:
+        assert self._socket is not None
+        closing = {"t": "closing", "code": 1012, "reason": "restart", "resume": True}
+        self._socket.send(json.dumps({**closing, "retry_after_ms": retry_after_ms}))
+
+    def _on_socket(self, socket: WebSocketRoute) -> None:
+        self.opened += 1
+        self._socket = socket
+        socket.connect_to_server()
+
+
+# Every word that the connection pill ever says, from now on.
+LISTEN = """() => {
+  const pill = document.querySelector('[data-testid=connection]');
+  window.said = [];
+  const note = () => window.said.push(`${pill.dataset.state}: ${pill.innerText.trim()}`);
+  const all = { subtree: true, childList: true, characterData: true, attributes: true };
+  new MutationObserver(note).observe(pill, all);
+}"""
+
+
+def test_a_short_planned_restart_is_not_worth_a_word(people: People) -> None:
+    ann = people.guest("Ann")
+    trip = people.trip(ann)
+    line = Restarting(ann.page)
+    room = Room.enter(ann, trip)
+    ann.page.evaluate(LISTEN)
+    line.restart(500)
+    expect(room.pill).to_have_attribute("data-state", "reconnecting")
+    room.edit(trip.stops["Old Town"], "Name", "Dayan")
+    room.expect_state("live", pending=0)
+    assert line.opened == 2
+    said = ann.page.evaluate("window.said")
+    assert any(each.startswith("reconnecting: Saving 1 change") for each in said)
+    assert not [each for each in said if "Reconnecting" in each]
+    assert trip.truth()[0][0] == "Dayan"
+
+    # A long one is told.
+    line.restart(60_000)
+    expect(room.pill).to_contain_text("Reconnecting")
+    expect(room.pill).to_have_attribute("data-state", "reconnecting")
+
+
+def test_the_assistant_is_one_tap_away_on_a_phone(people: People) -> None:
+    ann = people.guest("Ann", **PHONE)
+    trip = people.trip(ann)
+    page = Room.enter(ann, trip).page
+    tabs = page.get_by_role("navigation", name="Sections")
+    for tab, way in (("Plan", "Ask the assistant"), ("Map", "Ask the assistant"), ("Talk", "Assistant")):
+        tabs.get_by_role("button", name=tab, exact=True).tap()
+        page.get_by_role("main").get_by_role("button", name=way, exact=True).first.tap()
+        expect(page.get_by_role("heading", level=2, name="Assistant")).to_be_visible()
+        expect(tabs.get_by_role("button", name=tab, exact=True)).to_have_attribute("aria-current", "page")
+        page.get_by_role("button", name="Back", exact=True).tap()
+        expect(page.get_by_role("heading", level=2, name="Assistant")).to_have_count(0)
+        expect(tabs.get_by_role("button", name=tab, exact=True)).to_have_attribute("aria-current", "page")
