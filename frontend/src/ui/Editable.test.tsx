@@ -19,6 +19,18 @@ test("Enter saves what was typed, once", () => {
   expect(onCommit.mock.calls).toEqual([["Dali Old Town"]]);
 });
 
+test("a field that goes away lets go of what it held, and saves what was typed", () => {
+  const onEditing = vi.fn();
+  const { box, unmount, onCommit } = setup({ onEditing });
+  box.focus();
+  unmount();
+  expect(onEditing.mock.calls).toEqual([["focus"], ["blur"]]);
+  expect(onCommit).not.toHaveBeenCalled();
+  const other = setup({ onEditing });
+  other.unmount();
+  expect(onEditing.mock.calls).toHaveLength(2);
+});
+
 test("Escape reverts", () => {
   const { onCommit, box } = setup();
   box.focus();

@@ -33,6 +33,7 @@ export function Editable(props: EditableProps) {
   const [bad, setBad] = useState(false);
   const box = useRef<Box>(null);
   const reverting = useRef(false);
+  const focused = useRef(false);
   const noteId = useId();
   const shown = draft ?? value;
 
@@ -46,12 +47,14 @@ export function Editable(props: EditableProps) {
     if (props.autoFocus) box.current?.focus();
   }, [props.autoFocus]);
 
-  /** What is typed is never lost because the field goes away: a sheet closed by a tap outside. */
+  /** What is typed is never lost because the field goes away: a sheet closed by a tap outside. Nor does the
+      field stay in somebody's hands then: no browser says blur for a field that is gone. */
   const leave = useRef<() => void>(() => undefined);
-  leave.current = () => { if (draft !== null && !reverting.current) finish(); };
+  leave.current = () => { if (focused.current || (draft !== null && !reverting.current)) finish(); };
   useEffect(() => () => leave.current(), []);
 
   function finish(): void {
+    focused.current = false;
     onEditing?.("blur");
     const text = draft;
     if (reverting.current || text === null) {
@@ -101,6 +104,7 @@ export function Editable(props: EditableProps) {
     autoComplete: "off",
     onFocus: () => {
       if (readOnly) return;
+      focused.current = true;
       onEditing?.("focus");
       if (props.selectOnFocus) box.current?.select();
     },

@@ -19,6 +19,17 @@ class Reporter {
     this.say();
   }
 
+  /** No longer looked at, so none of its fields is in hand either, except to write a comment. */
+  leave({ t, id }: Focus): void {
+    this.looking = null;
+    if (this.editing?.t === t && this.editing.id === id && this.editing.field !== "comment") {
+      window.clearTimeout(this.timer);
+      this.editing = null;
+      this.typing = false;
+    }
+    this.say();
+  }
+
   field(focus: Focus, what: "focus" | "typing" | "blur"): void {
     window.clearTimeout(this.timer);
     if (what === "blur") {
@@ -64,7 +75,7 @@ export function useLooking(focus: Focus | null): void {
   useEffect(() => {
     if (!t || !id) return;
     reporter.look({ t, id });
-    return () => reporter.look(null);
+    return () => reporter.leave({ t, id });
   }, [reporter, t, id]);
 }
 
