@@ -14,19 +14,20 @@ export function scrollToDay(id: string): void {
 
 /** Above the plan, and on phones above the map: its days, and there the assistant, one tap from both. */
 export function DayStrip() {
+  if (!useHasStrip()) return null;
+  return <div className="strip"><Days /><AskOpen /></div>;
+}
+
+export const useHasStrip = (): boolean => useDayGroups().planned.length > 1;
+
+/** On phones, for members of a trip with an assistant. */
+export function AskOpen() {
   const { t } = useText();
   const phone = usePhone();
   const member = useIsMember();
   const hasAssistant = useHasAssistant();
-  const days = useDayGroups().planned.length > 1;
-  const ask = phone && member && hasAssistant;
-  if (!days && !ask) return null;
-  return (
-    <div className="strip">
-      {days ? <Days /> : null}
-      {ask ? <button type="button" className="ask-open" aria-label={t("talk.ask")} onClick={() => view.setTab("assistant")}><Sparkles size={16} aria-hidden />{t("room.ask")}</button> : null}
-    </div>
-  );
+  if (!phone || !member || !hasAssistant) return null;
+  return <button type="button" className="ask-open" aria-label={t("talk.ask")} onClick={() => view.setTab("assistant")}><Sparkles size={16} aria-hidden />{t("room.ask")}</button>;
 }
 
 /** Days at a glance: choose one to bring it up on board and map. */

@@ -7,6 +7,7 @@ import { DatesButton } from "../room/TopBar";
 import { sumCosts } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
+import { AskOpen, useHasStrip } from "./DayStrip";
 import { TripSuggestions } from "../proposals/Lazy";
 import { CommentButton } from "../talk/CommentButton";
 import { usePhone } from "../../app/useMedia";
@@ -17,6 +18,7 @@ export function Intro() {
   const { costs, t } = useText();
   const trip = useTrip();
   const phone = usePhone();
+  const strip = useHasStrip();
   const stops = useRoomState((s) => s.stops);
   const total = costs(sumCosts(stops.values(), trip?.currency ?? "CNY"));
   return (
@@ -25,6 +27,7 @@ export function Intro() {
       {phone || total ? (
         <div className="intro-line">
           {phone ? <DatesButton /> : null}
+          {strip ? null : <AskOpen />}
           {total ? <span className="intro-total num">{t("room.totalCost", { amount: total })}</span> : null}
         </div>
       ) : null}

@@ -57,12 +57,12 @@ function Box({ stop, field, label, size = "half", children }: { stop: Stop; fiel
       <div className="box-head">
         <label htmlFor={`${stop.id}-${field}`}>{label}</label>
         <span className="box-tools">
-          {field === "notes" ? <CommentButton t="stop" id={stop.id} field="notes" what={`${name(stop)} · ${label}`} size={13} className="box-history" /> : null}
           {member ? (
             <button type="button" className="box-history" aria-label={`${t("history.title")}: ${label}`} onClick={() => view.showHistory(stop.id, field)}>
               <History size={13} aria-hidden />
             </button>
           ) : null}
+          {field === "notes" ? <CommentButton t="stop" id={stop.id} field="notes" what={`${name(stop)} · ${label}`} size={13} className="box-history" /> : null}
         </span>
       </div>
       <Held t="stop" id={stop.id} field={field}>{children}</Held>

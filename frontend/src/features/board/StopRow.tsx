@@ -156,8 +156,8 @@ function Line({ stop, n, open }: { stop: Stop; n: number; open: boolean }) {
         {stop.cost_amount ? <span className="stop-cost num">{formatMoney(stop.cost_amount, stop.cost_currency ?? currency, language)}</span> : null}
         {stop.status === "booked" || stop.status === "cancelled" || (stop.status === "idea" && n > 0) ? <span className={`badge badge-${stop.status}`}>{t(`status.${stop.status}`)}</span> : null}
         {stop.time_zone && stop.time_zone !== tripZone && stop.start_time ? <span className="stop-zone">{stop.time_zone.split("/").at(-1)?.replaceAll("_", " ")}</span> : null}
-        <CommentButton t="stop" id={stop.id} what={name(stop)} quiet />
         {pending ? <span className="pending-dot" role="img" aria-label={t("stop.waiting")} title={t("stop.waiting")} /> : null}
+        <CommentButton t="stop" id={stop.id} what={name(stop)} quiet />
         <RowFaces t="stop" id={stop.id} />
       </div>
       {names.other ? <p className="stop-alt">{names.other}</p> : null}
