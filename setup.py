@@ -35,6 +35,7 @@ RUNTIME = [
     "packaging==26.4",
     "icalendar==7.3.2",
     "aiosmtplib==5.1.3",
+    "pillow==13.0.0",
 ]
 
 DEV = [

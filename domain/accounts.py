@@ -91,6 +91,7 @@ class Limits(msgspec.Struct, frozen=True):
     answers_account: Limit = Limit(60, 60 * 60)
     answers_address: Limit = Limit(300, 60 * 60)
     exports_account: Limit = Limit(60, 60 * 60)
+    photos_account: Limit = Limit(300, 60 * 60)
     # Requests of any kind, over all processes; see `handlers.rates`.
     reads_user: Limit = Limit(1200, 60)
     reads_address: Limit = Limit(12_000, 60)

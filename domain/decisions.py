@@ -25,6 +25,7 @@ from domain.entities import (
     Day,
     Entity,
     Member,
+    Photo,
     RecordType,
     Role,
     Stop,
@@ -115,6 +116,15 @@ def _live_day(trip: TripAggregate, day_id: str) -> Day:
 
 def _set_trip_fields(trip: TripAggregate, _: Intent, op: ops.SetTripFields) -> list[Change]:
     return patch("trip", trip.trip, given(op.fields))
+
+
+def decide_photo(trip: TripAggregate, op: ops.PhotoOperation, photo: Photo | None) -> list[Change]:
+    """The change that shows `photo` (None: none), which is the operation's and ready. Raises `NotFound`,
+    `Gone`."""
+    value = msgspec.to_builtins(photo)
+    if isinstance(op, ops.SetTripCover):
+        return patch("trip", trip.trip, {"cover": value})
+    return patch("stop", _live_stop(trip, op.id), {"photo": value})
 
 
 def _set_visibility(trip: TripAggregate, _: Intent, op: ops.SetTripVisibility) -> list[Change]:

@@ -56,6 +56,16 @@ class Link(msgspec.Struct, forbid_unknown_fields=True):
     title: ShortText = ""
 
 
+class Photo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A photo as a trip shows it: its id, the size of its largest form in pixels, and its average colour
+    (`#rrggbb`), which stands in its place until it is loaded. The pixels are fetched by id."""
+
+    id: Id
+    width: Annotated[int, Meta(ge=1)]
+    height: Annotated[int, Meta(ge=1)]
+    color: Annotated[str, Meta(pattern=r"^#[0-9a-f]{6}(?!\n)$")]
+
+
 class Trip(msgspec.Struct):
     """What a trip says about itself. `start_date`/`end_date` are both set or both None."""
 
@@ -70,6 +80,7 @@ class Trip(msgspec.Struct):
     created_by: str = ""
     created_at: str = ""
     deleted: bool = False
+    cover: Photo | None = None
 
 
 class Day(msgspec.Struct):
@@ -111,6 +122,7 @@ class Stop(msgspec.Struct):
     status: StopStatus = "planned"
     proposed_by: str | None = None
     deleted: bool = False
+    photo: Photo | None = None
 
 
 class Member(msgspec.Struct):

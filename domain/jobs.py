@@ -33,15 +33,19 @@ KEEP_DAYS = 3
 """A finished job, with its file, goes after so long; one that nobody finished, too."""
 MAX_FILE = 32 * 1024 * 1024
 """Bytes of a file."""
+MAX_PHOTO_BYTES = 12 * 1024 * 1024
+"""Bytes of photos in an export: the cover first, then those of the stops in order."""
 MAX_MESSAGES = 20_000
 """Messages of each channel in an export: the newest."""
 
-JobKind = Literal["export", "mail"]
+JobKind = Literal["export", "mail", "thumbnail"]
 JobStatus = Literal["queued", "running", "done", "failed"]
 Format = Literal["calendar", "page", "data"]
 """iCalendar; a page to print or take along; everything one may see, as JSON."""
 Letter = Literal["reset", "changed", "invite"]
 """Mails: a link for a new password; word that the password was changed; an invitation to a trip."""
+JobFormat = Format | Letter | Literal["webp"]
+"""What a job makes: an export's format, a mail, or the sizes of a photo."""
 
 
 # --- entities -----------------------------------------------------------------------------
@@ -57,7 +61,7 @@ class Job(msgspec.Struct, frozen=True):
     id: str
     user_id: str
     trip_id: str
-    format: Format | Letter
+    format: JobFormat
     locale: Locale
     created_at: str
     due_at: str
@@ -84,7 +88,8 @@ class File(msgspec.Struct, frozen=True):
 
 
 class Material(msgspec.Struct, frozen=True):
-    """What an export is made of: what its asker may see, at one seq. Spectators get no talk."""
+    """What an export is made of: what its asker may see, at one seq. Spectators get no talk. `photos`:
+    WebP by id, of those that the trip shows, as far as they fit."""
 
     at: str
     seq: int
@@ -93,6 +98,7 @@ class Material(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     messages: list[Message] = []
     proposals: list[Proposal] = []
+    photos: dict[str, bytes] = {}
 
 
 # --- commands -----------------------------------------------------------------------------
@@ -132,13 +138,14 @@ class RenewLease(msgspec.Struct, frozen=True):
 
 
 class ReadMaterial(RoomCommand, frozen=True):
-    """What `user_id` may see of a trip now. `talk`: with messages and proposals."""
+    """What `user_id` may see of a trip now. `talk`: with messages and proposals; `photos`: with those."""
 
     reads_only: ClassVar[bool] = True
     user_id: str
     locale: Locale
     talk: bool
     at: str
+    photos: bool = False
 
 
 class FinishJob(msgspec.Struct, frozen=True):
@@ -190,7 +197,11 @@ class JobsNow(msgspec.Struct, frozen=True):
 class Jobs(Protocol):
     """Jobs and their files inside one unit of work. Everything is written at once."""
 
-    def add(self, job: Job) -> None: ...
+    def add(self, job: Job, given: bytes | None = None) -> None:
+        """`given`: what the job works on. It is kept until the job ends, well or not."""
+
+    def given(self, job_id: str) -> bytes | None:
+        """What a job that has not ended works on."""
 
     def job(self, job_id: str) -> Job | None: ...
 

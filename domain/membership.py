@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import msgspec
 
 from domain.commands import Actor, RoomCommand
-from domain.entities import AccessRole, Role, Visibility
+from domain.entities import AccessRole, Photo, Role, Visibility
 from domain.operations import AnyOperation, CreateTrip
 
 MAX_MEMBER_NAMES = 8
@@ -53,6 +53,7 @@ class TripSummary(msgspec.Struct, frozen=True):
     updated_at: str
     deleted: bool
     unread: int = 0
+    cover: Photo | None = None
 
 
 # --- commands -----------------------------------------------------------------------------

@@ -127,6 +127,13 @@ class RestoreTrip(_Operation, frozen=True, tag="trip.restore"):
     """Owner only."""
 
 
+class SetTripCover(_Operation, frozen=True, tag="trip.set_cover"):
+    """Show a photo of this trip as its cover, or none (null). The photo was uploaded before and is ready:
+    otherwise `not_found`, `not_ready`."""
+
+    photo: Id | None
+
+
 class AddDay(_Operation, frozen=True, tag="day.add"):
     """Append an unscheduled day (a trip without dates grows this way)."""
 
@@ -183,6 +190,13 @@ class RemoveStop(_Operation, frozen=True, tag="stop.remove"):
 
 class RestoreStop(_Operation, frozen=True, tag="stop.restore"):
     id: Id
+
+
+class SetStopPhoto(_Operation, frozen=True, tag="stop.set_photo"):
+    """Show a photo of this trip at a stop, or none (null); as `trip.set_cover`."""
+
+    id: Id
+    photo: Id | None
 
 
 class SetMemberRole(_Operation, frozen=True, tag="member.set_role"):
@@ -310,10 +324,14 @@ TalkOperation = (
     | DeclineProposal
 )
 
+PhotoOperation = SetTripCover | SetStopPhoto
+"""What shows a photo: looked up before it is decided."""
+
 Operation = (
     SetTripFields
     | SetTripDates
     | SetTripVisibility
+    | SetTripCover
     | DeleteTrip
     | RestoreTrip
     | AddDay
@@ -325,6 +343,7 @@ Operation = (
     | MoveStops
     | RemoveStop
     | RestoreStop
+    | SetStopPhoto
     | SetMemberRole
     | RemoveMember
     | Undo

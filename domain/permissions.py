@@ -16,6 +16,7 @@ _MEMBER: frozenset[AccessRole] = frozenset({"owner", "editor", "viewer"})
 ALLOWED: dict[str, frozenset[AccessRole]] = {
     "trip.set_fields": _EDIT,
     "trip.set_dates": _EDIT,
+    "trip.set_cover": _EDIT,
     "trip.set_visibility": _OWN,
     "trip.delete": _OWN,
     "trip.restore": _OWN,
@@ -28,6 +29,7 @@ ALLOWED: dict[str, frozenset[AccessRole]] = {
     "stop.move": _EDIT,
     "stop.remove": _EDIT,
     "stop.restore": _EDIT,
+    "stop.set_photo": _EDIT,
     "member.set_role": _OWN,
     # Members may remove themselves; `domain.trip` checks whom a non-owner names.
     "member.remove": _MEMBER,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domain.answers import Answers
     from domain.jobs import Jobs
     from domain.mail import Mails
+    from domain.photos import Photos
     from domain.search import SearchIndex
     from domain.talk import Talk
 
@@ -102,6 +103,9 @@ class UnitOfWork(Protocol):
 
     @property
     def mails(self) -> Mails: ...
+
+    @property
+    def photos(self) -> Photos: ...
 
 
 class Run(Protocol):

@@ -1,4 +1,5 @@
-"""What is thrown away because its time is over: ended sign-ins, dead invitations, old counts of throttles.
+"""What is thrown away because its time is over: ended sign-ins, dead invitations, old counts of throttles,
+photos that nobody needs.
 
 Owns the commands of `domain.services.sweeping`, and how long dead things are kept. Everything else that
 expires sees to itself (`domain.jobs`), or is kept. Times are as in `domain.accounts`.
@@ -13,7 +14,7 @@ import msgspec
 
 from domain.accounts import Limits
 
-Swept = Literal["sessions", "invites", "throttles"]
+Swept = Literal["sessions", "invites", "throttles", "photos"]
 SWEPT: tuple[Swept, ...] = get_args(Swept)
 EVERY_SECONDS = 3600
 """One process of the installation sweeps in each hour."""
@@ -30,7 +31,8 @@ class ClaimSweep(msgspec.Struct, frozen=True):
 
 
 class Sweep(msgspec.Struct, frozen=True):
-    """Look at `limit` rows of `what` behind the key `after`, and remove the dead ones."""
+    """Look at `limit` rows of `what` behind the key `after`, and remove the dead ones. Of photos: those of
+    one trip."""
 
     what: Swept
     at: str

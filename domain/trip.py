@@ -24,6 +24,7 @@ from domain.entities import (
     Entity,
     Link,
     Member,
+    Photo,
     RecordType,
     Snapshot,
     Stop,
@@ -37,6 +38,8 @@ Stamp = tuple[int, str]
 RecordKey = tuple[RecordType, str]
 Stamps = dict[RecordKey, dict[str, Stamp]]
 LINK_PREFIX = "links."
+PHOTO_FIELDS = ("cover", "photo")
+"""Fields of trips and stops that hold a photo."""
 
 _snapshot_encoder = msgspec.json.Encoder()
 
@@ -195,6 +198,8 @@ class TripAggregate:
 
 def _assign(record: Entity, field: str, value: Any) -> None:
     """Set one field of a record from its wire value; `links.<id>` addresses one map entry."""
+    if field in PHOTO_FIELDS:
+        value = msgspec.convert(value, Photo | None)
     if isinstance(record, Stop):
         if field == "links":
             record.links = msgspec.convert(value, dict[str, Link])
@@ -211,6 +216,8 @@ def _assign(record: Entity, field: str, value: Any) -> None:
 
 def wire_value(record: Entity, field: str) -> Any:
     """The wire form of one field as it stands (the inverse of assigning it)."""
+    if field in PHOTO_FIELDS:
+        return msgspec.to_builtins(getattr(record, field))
     if isinstance(record, Stop):
         if field.startswith(LINK_PREFIX):
             return msgspec.to_builtins(record.links.get(field[len(LINK_PREFIX) :]))

@@ -19,7 +19,8 @@ from domain.trip import TripAggregate, wire_record, wire_value
 
 _UNDOABLE = frozenset(
     {
-        "trip.set_fields", "trip.set_dates", "day.add", "day.set_fields", "day.move", "day.remove",
+        "trip.set_fields", "trip.set_dates", "trip.set_cover",
+        "day.add", "day.set_fields", "day.move", "day.remove", "stop.set_photo",
         "stop.add", "stop.set_fields", "stop.move", "stop.remove", "stop.restore", "undo",
     }
 )  # fmt: skip

@@ -24,6 +24,7 @@ from handlers import (
     members,
     openapi,
     pages,
+    photos,
     resets,
     room_socket,
     talk,
@@ -46,6 +47,7 @@ ROUTES: list[Route] = [
     *talk.routes,
     *assistant.routes,
     *exports.routes,
+    *photos.routes,
     *openapi.routes,
     *health.routes,
 ]

@@ -20,7 +20,7 @@ from tornado.web import HTTPError, RequestHandler
 from domain.accounts import SESSION_DAYS, SignedIn
 from domain.commands import Actor
 from domain.errors import DomainError, Forbidden, Invalid, Unauthenticated
-from handlers.body_limit import is_too_big, refusal
+from handlers.body_limit import is_too_big, limit_of, refusal
 from handlers.deps import Deps
 from handlers.errors import DEFAULT_RETRY_AFTER, ErrorEnvelope, envelope_for, envelope_of, status_of
 from handlers.proxies import is_secure, request_id, throttle_address
@@ -28,7 +28,7 @@ from handlers.sessions import COOKIE
 from realtime.protocol import OpId
 
 MAX_BODY = 256 * 1024
-LOGGED = ("trip_id", "answer_id", "conversation_id", "export_id")
+LOGGED = ("trip_id", "answer_id", "conversation_id", "export_id", "photo_id")
 """Segments of paths that stand in log lines; others may be secrets, such as an invite's token."""
 T = TypeVar("T")
 log = logging.getLogger("tongyou.http")
@@ -106,7 +106,7 @@ class BaseHandler(RequestHandler):
 
     def _check_size(self) -> None:
         if is_too_big(self.request):
-            raise refusal()
+            raise refusal(limit_of(self.request.method or "", self.request.path))
 
     def check_xsrf_cookie(self) -> None:
         """Runs before any unsafe method: no foreign site, and the token in the header."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from asyncio import Future
 from collections.abc import Awaitable
 from weakref import WeakSet
@@ -26,8 +27,14 @@ from tornado.httputil import (
 )
 from tornado.web import HTTPError
 
+from domain.photos import MAX_UPLOAD
+
 LIMIT = 1024 * 1024
 """Bytes of a body that are kept."""
+LARGER: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"POST /api/trips/[A-Za-z0-9_-]{1,40}/photos/[A-Za-z0-9_-]{1,40}"), MAX_UPLOAD),
+)
+"""Requests whose handlers look at who asks before they keep anything (`handlers.photos`): their limits."""
 DISCARDED = 16 * LIMIT
 """So much is read before the answer, because a client that still sends does not listen. Whoever says that
 it is longer is answered at once."""
@@ -63,6 +70,12 @@ class BodyLimit(HTTPServerConnectionDelegate):
         self._inner.on_close(server_conn)
 
 
+def limit_of(method: str, path: str, limit: int = LIMIT) -> int:
+    """The bytes that this request may bring, where others may bring `limit`."""
+    asked = f"{method} {path.partition('?')[0]}"
+    return next((larger for pattern, larger in LARGER if pattern.fullmatch(asked)), limit)
+
+
 class _Bounded(HTTPMessageDelegate):
     """One request. Once it is too big, the application gets no more of its body."""
 
@@ -81,6 +94,8 @@ class _Bounded(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
+        if isinstance(start_line, RequestStartLine):
+            self._limit = limit_of(start_line.method, start_line.path, self._limit)
         announced = 0
         with contextlib.suppress(ValueError):  # what is no number, Tornado refuses
             announced = int(headers.get("Content-Length", "0"))

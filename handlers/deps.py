@@ -15,6 +15,7 @@ from domain.accounts import Limits
 from domain.ports import Run
 from domain.services.demo import Sample
 from handlers.proxies import TRUSTED_BY_DEFAULT, Networks
+from handlers.receiving import Uploads
 from realtime.clock import utc_now
 from realtime.hub import Hub
 
@@ -95,6 +96,7 @@ class Deps(Shown):
     sample: Sample | None = None
     limits: Limits = field(default_factory=Limits)
     rates: Rates | None = None
+    uploads: Uploads = field(default_factory=Uploads)
     features: Features = field(default_factory=Features)
     clock: Callable[[], str] = utc_now
     count_request: CountRequest | None = None

@@ -99,7 +99,9 @@ class ExportFileHandler(ApiHandler):
         self.set_header("Content-Type", job.media_type)
         self.set_header("Content-Disposition", disposition(job.name))
         # Should a browser show it all the same: without scripts, and not as one of our pages.
-        self.set_header("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+        self.set_header(
+            "Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        )
         self.set_header("Cache-Control", "private, no-store")
         await self.finish(body)
 

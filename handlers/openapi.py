@@ -99,6 +99,9 @@ def _operation(route: Route, verb: str, endpoint: Endpoint, known: dict[int, Any
     }
     if endpoint.body is not None:
         operation["requestBody"] = {"required": True, "content": _json(known[_key(endpoint.body)])}
+    if endpoint.takes:
+        content: dict[str, Any] = {media_type: {} for media_type in endpoint.takes}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -135,7 +138,7 @@ def all_errors(route: Route, verb: str, endpoint: Endpoint) -> set[int]:
         errors.add(401)
     if verb in _UNSAFE:
         errors |= {403}
-    if endpoint.body is not None:
+    if endpoint.body is not None or endpoint.takes:
         errors.add(413)
     return errors
 

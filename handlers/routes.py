@@ -26,6 +26,7 @@ class Endpoint:
     `other`: statuses that answer with something else than the error envelope. `events`: with
     `Accept: text/event-stream` it answers 200 and a stream of events, resumed by `Last-Event-ID`.
     `files`: media types of the file that it answers with instead of JSON (then `response` is str).
+    `takes`: media types of the file that is its body (then `body` is None).
     """
 
     summary: str
@@ -39,6 +40,7 @@ class Endpoint:
     other: Mapping[int, Any] = field(default_factory=dict)
     events: bool = False
     files: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def _refuse_other_schema(manifest: Manifest) -> None:
 def _fill(connection: copying.Connection, archive: ArchiveReader) -> None:
     for table in copying.copied():
         rows: Iterator[list[Any]] = archive.rows(table.name)
-        while page := list(islice(rows, copying.PAGE)):
+        while page := list(islice(rows, copying.page_of(table))):
             copying.write(connection, table, page)
 
 

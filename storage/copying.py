@@ -2,12 +2,13 @@
 
 Owns which tables are copied and in which order, the consistent view, the pages in which rows are read
 (bounded memory, whatever the size), and the checks of what was written. Rows are tuples in the order of
-`columns`, plain JSON values, the same for every kind of database: what was read from one can be written
-to another. Never sees a file. Called by `operations.backups`.
+`columns`, plain JSON values (and bytes, in base64), the same for every kind of database: what was read from
+one can be written to another. Never sees a file. Called by `operations.backups`.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import (
     ColumnElement,
     Engine,
+    LargeBinary,
     Table,
     and_,
     bindparam,
@@ -36,10 +38,13 @@ from storage.schema import TARGET
 from storage.tables import operations, trips
 from storage.tables_jobs import job_files, jobs
 from storage.tables_mail import mails, reset_links
+from storage.tables_photos import photo_files
 from storage.tables_talk import search_grams, search_trips
 
 PAGE = 500
 """Rows in memory at once."""
+FEW = 8
+"""Rows of a table of large pieces: half a megabyte each."""
 LEFT_OUT = (search_grams, search_trips, jobs, job_files, mails, reset_links)
 """Derived from the trips: the server builds the search index anew by itself, and people ask again for files
 that were made for them, and for mails that were under way."""
@@ -48,6 +53,11 @@ that were made for them, and for mails that were under way."""
 def copied() -> list[Table]:
     """The tables of a copy, each after those that it refers to."""
     return [table for table in TARGET.sorted_tables if table not in LEFT_OUT]
+
+
+def page_of(table: Table) -> int:
+    """How many rows of a table are in memory at once."""
+    return FEW if table is photo_files else PAGE
 
 
 def columns(table: Table) -> list[str]:
@@ -93,11 +103,12 @@ def rows(connection: Connection, table: Table) -> Iterator[tuple[Any, ...]]:
     """All rows of a table, in pages by its primary key."""
     key = list(table.primary_key.columns)
     places = [list(table.columns).index(column) for column in key]
-    query = select(*table.columns).order_by(*key).limit(PAGE)
+    most = page_of(table)
+    query = select(*table.columns).order_by(*key).limit(most)
     page = connection.execute(query).all()
     while page:
         yield from (tuple(row) for row in page)
-        if len(page) < PAGE:
+        if len(page) < most:
             return
         last = [page[-1][place] for place in places]
         page = connection.execute(query.where(_after(key, last))).all()
@@ -113,9 +124,16 @@ def _after(key: Sequence[ColumnElement[Any]], last: Sequence[Any]) -> ColumnElem
 
 
 def write(connection: Connection, table: Table, page: Sequence[Sequence[Any]]) -> None:
-    """Insert rows, in the order of `columns`."""
+    """Insert rows, in the order of `columns`. Bytes may be in base64, as JSON has them."""
     names = [column.key for column in table.columns]
+    blobs = [n for n, column in enumerate(table.columns) if isinstance(column.type, LargeBinary)]
+    if blobs:
+        page = [[_bytes(value) if n in blobs else value for n, value in enumerate(row)] for row in page]
     connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in page])
+
+
+def _bytes(value: Any) -> Any:
+    return base64.b64decode(value, validate=True) if isinstance(value, str) else value
 
 
 def filled(connection: Connection) -> list[str]:

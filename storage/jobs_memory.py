@@ -23,6 +23,7 @@ class JobsState:
 
     jobs: dict[str, Job] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    """What a job works on, then what it made."""
     mails: dict[str, Mail] = field(default_factory=dict)
     reset_links: dict[str, ResetLink] = field(default_factory=dict)
 
@@ -51,8 +52,16 @@ class MemoryJobs:
             return None
         return found
 
-    def add(self, job: Job) -> None:
-        self._draft.write().jobs[job.id] = job
+    def add(self, job: Job, given: bytes | None = None) -> None:
+        state = self._draft.write()
+        state.jobs[job.id] = job
+        if given:
+            state.files[job.id] = given
+
+    def given(self, job_id: str) -> bytes | None:
+        job = self.job(job_id)
+        waits = job is not None and job.status in ("queued", "running")
+        return self._draft.seen.files.get(job_id) if waits else None
 
     def job(self, job_id: str) -> Job | None:
         return self._draft.seen.jobs.get(job_id)
@@ -108,6 +117,7 @@ class MemoryJobs:
         if job is None:
             return False
         self._change(job, status="failed", token=None, error=error, finished_at=at, expires_at=expires_at)
+        self._draft.write().files.pop(job.id, None)
         return True
 
     def fail(self, job_id: str, token: str, error: str, at: str, expires_at: str) -> bool:

@@ -21,6 +21,7 @@ import storage.tables
 import storage.tables_accounts
 import storage.tables_jobs
 import storage.tables_mail
+import storage.tables_photos
 import storage.tables_talk
 from storage.engine import make_engine
 from storage.metadata import metadata
@@ -32,6 +33,7 @@ TABLES = (
     storage.tables_talk.messages,
     storage.tables_jobs.jobs,
     storage.tables_mail.mails,
+    storage.tables_photos.photos,
 )
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
 MIGRATE = ".venv/bin/python server.py migrate"

@@ -34,11 +34,30 @@ class SqlJobs:
         self._fence()
         return self._connection.execute(statement).rowcount
 
-    def add(self, job: Job) -> None:
+    def add(self, job: Job, given: bytes | None = None) -> None:
         try:
             self._write(insert(jobs).values(**msgspec.structs.asdict(job)))
         except IntegrityError as error:
             raise Contention("somebody added this at the same moment") from error
+        if given is not None:
+            self._put(job.id, given)
+
+    def _put(self, job_id: str, body: bytes) -> None:
+        for n, start in enumerate(range(0, len(body), PIECE)):
+            self._write(insert(job_files).values(job_id=job_id, n=n, body=body[start : start + PIECE]))
+
+    def _pieces(self, job_id: str) -> Sequence[bytes]:
+        query = select(job_files.c.body).where(job_files.c.job_id == job_id).order_by(job_files.c.n)
+        return self._connection.scalars(query).all()
+
+    def _forget(self, job_id: str) -> None:
+        self._write(delete(job_files).where(job_files.c.job_id == job_id))
+
+    def given(self, job_id: str) -> bytes | None:
+        job = self.job(job_id)
+        if job is None or job.status not in ("queued", "running"):
+            return None
+        return b"".join(found) if (found := self._pieces(job_id)) else None
 
     def job(self, job_id: str) -> Job | None:
         if not is_id(job_id):
@@ -86,9 +105,8 @@ class SqlJobs:
         )
         if not self._write(done):
             return False
-        for n, start in enumerate(range(0, len(file.body), PIECE)):
-            piece = file.body[start : start + PIECE]
-            self._write(insert(job_files).values(job_id=job_id, n=n, body=piece))
+        self._forget(job_id)
+        self._put(job_id, file.body)
         return True
 
     def end(self, job_id: str, token: str, at: str, expires_at: str) -> bool:
@@ -98,7 +116,13 @@ class SqlJobs:
         return self._write(done) > 0
 
     def fail(self, job_id: str, token: str, error: str, at: str, expires_at: str) -> bool:
-        return self._write(_held(job_id, token).values(**_failed(error, at, expires_at))) > 0
+        return self._end(job_id, _held(job_id, token).values(**_failed(error, at, expires_at)))
+
+    def _end(self, job_id: str, statement: Update) -> bool:
+        if not self._write(statement):
+            return False
+        self._forget(job_id)
+        return True
 
     def release(self, job_id: str, token: str, due_at: str) -> bool:
         return self._write(_held(job_id, token).values(status="queued", token=None, due_at=due_at)) > 0
@@ -107,7 +131,7 @@ class SqlJobs:
         return self._write(_as_seen(job).values(status="queued", token=None, due_at=due_at)) > 0
 
     def abandon(self, job: Job, error: str, at: str, expires_at: str) -> bool:
-        return self._write(_as_seen(job).values(**_failed(error, at, expires_at))) > 0
+        return self._end(job.id, _as_seen(job).values(**_failed(error, at, expires_at)))
 
     def remove(self, job_ids: Sequence[str]) -> None:
         if not job_ids:
@@ -120,8 +144,7 @@ class SqlJobs:
         job = self.job(job_id)
         if job is None or job.status != "done":
             return None
-        query = select(job_files.c.body).where(job_files.c.job_id == job_id).order_by(job_files.c.n)
-        return b"".join(self._connection.scalars(query))
+        return b"".join(self._pieces(job_id))
 
     def counts(self) -> dict[JobStatus, int]:
         found: dict[JobStatus, int] = dict.fromkeys(("queued", "running", "done", "failed"), 0)

@@ -180,6 +180,7 @@ class SqlTrips(TripsBuffer):
             self._batch.add(self._sql.touch, [(trip.seq, at, trip.id)])
             return
         about = msgspec.structs.asdict(trip.trip) | {"epoch": trip.epoch, "seq": trip.seq, "updated_at": at}
+        about["cover"] = rows.encode_photo(trip.trip.cover)
         about["stamps"] = rows.encode_stamps(trip.stamps.get(("trip", trip.id), {}))
         if held.new:
             self._insert(about)

@@ -54,6 +54,11 @@ def _flag(name: str) -> Column[bool]:
     return Column(name, Boolean(create_constraint=False), nullable=False)
 
 
+def _photo(name: str) -> Column[str]:
+    """A `Photo` as JSON: shown with its record, never asked for by what is in it."""
+    return Column(name, _ascii(200))
+
+
 def _trip_id() -> Column[str]:
     return Column("trip_id", _ascii(40), ForeignKey("trips.id", ondelete="CASCADE"), primary_key=True)
 
@@ -76,6 +81,7 @@ trips = Table(
     _flag("deleted"),
     Column("updated_at", _ascii(24), nullable=False),
     Column("stamps", _long(), nullable=False),
+    _photo("cover"),
     Index("ix_trips_visibility", "visibility", "deleted"),
     **OPTIONS,
 )
@@ -120,6 +126,7 @@ stops = Table(
     Column("proposed_by", _ascii(40)),
     _flag("deleted"),
     Column("stamps", _long(), nullable=False),
+    _photo("photo"),
     **OPTIONS,
 )
 

@@ -65,4 +65,4 @@ job_files = Table(
     Column("body", _bytes(), nullable=False),
     **OPTIONS,
 )
-"""Pieces of files, from 0."""
+"""Pieces, from 0: of what a job works on until it ends, then of what it made."""

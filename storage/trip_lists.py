@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Connection, false, func, select
 
 from domain.membership import MAX_MEMBER_NAMES, TripSummary
+from storage.rows import decode_photo
 from storage.tables import members, stops, trips
 from storage.tables_talk import read_marks
 from storage.unread import unread
@@ -39,6 +40,7 @@ def trips_of(connection: Connection, user_id: str, deleted: bool) -> list[TripSu
         trips.c.seq,
         trips.c.updated_at,
         trips.c.deleted,
+        trips.c.cover,
     )
     mark = func.coalesce(read_marks.c.seq, 0)
     not_read = unread(trips.c.id, user_id, mark)
@@ -56,7 +58,10 @@ def trips_of(connection: Connection, user_id: str, deleted: bool) -> list[TripSu
     )
     rows = connection.execute(query).mappings().all()
     names = _member_names(connection, [row["id"] for row in rows])
-    return [TripSummary(member_names=names[row["id"]], **row) for row in rows]
+    return [
+        TripSummary(member_names=names[row["id"]], **{**row, "cover": decode_photo(row["cover"])})
+        for row in rows
+    ]
 
 
 def _member_names(connection: Connection, trip_ids: Sequence[str]) -> dict[str, list[str]]:

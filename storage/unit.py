@@ -14,6 +14,7 @@ from domain.accounts import AccountRepositories
 from domain.answers import Answers
 from domain.jobs import Jobs
 from domain.mail import Mails
+from domain.photos import Photos
 from domain.ports import Trips
 from domain.search import SearchIndex
 from domain.talk import Talk
@@ -43,6 +44,9 @@ class Unit(Protocol):
 
     @property
     def mails(self) -> Mails: ...
+
+    @property
+    def photos(self) -> Photos: ...
 
     @property
     def recorded(self) -> list[Recorded]:

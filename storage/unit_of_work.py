@@ -3,7 +3,7 @@
 Owns the life of the transaction. Leaving without `commit` rolls back, on every path. `mark` and
 `drop` give each command of a group its own fate: recorded events are buffered (see
 `storage.trips_buffer`), and what is written at once (accounts, read marks, answers, the search
-index, jobs, mails) is fenced by a savepoint, made only when a marked command needs it. Made by
+index, jobs, mails, photos) is fenced by a savepoint, made only when a marked command needs it. Made by
 `SqlUnits`, used by `storage.runner` alone.
 """
 
@@ -25,6 +25,7 @@ from storage.faults import Contention
 from storage.sql_answers import SqlAnswers
 from storage.sql_jobs import SqlJobs
 from storage.sql_mails import SqlMails
+from storage.sql_photos import SqlPhotos
 from storage.sql_search import SqlSearch
 from storage.sql_talk import SqlTalk
 from storage.sql_trips import SqlTrips
@@ -61,6 +62,7 @@ class SqlUnitOfWork:
         self._search = SqlSearch(self._connection, self._fence_writing)
         self._jobs = SqlJobs(self._connection, self._fence_writing)
         self._mails = SqlMails(self._connection, self._fence_writing)
+        self._photos = SqlPhotos(self._connection, self._fence_writing)
         return self
 
     def _connect(self) -> Connection:
@@ -130,6 +132,10 @@ class SqlUnitOfWork:
     @property
     def mails(self) -> SqlMails:
         return self._mails
+
+    @property
+    def photos(self) -> SqlPhotos:
+        return self._photos
 
     def _fence_writing(self) -> None:
         """Before anything is written at once: what a marked command writes can be taken back."""

@@ -27,6 +27,7 @@ from storage.drafts import LOCK_WAIT_SECONDS, Cell, Draft
 from storage.faults import Contention
 from storage.jobs_memory import JobsState, MemoryJobs
 from storage.mails_memory import MemoryMails
+from storage.photos_memory import MemoryPhotos, PhotosState
 from storage.search_memory import Listed, MemorySearch, SearchState
 from storage.talk_memory import MarksState, MemoryTalk, StoredTalk
 from storage.trips_buffer import Held, Mark, Recorded, TripsBuffer, touched
@@ -75,6 +76,7 @@ class MemoryStore:
         self.answers = Cell(AnswersState())
         self.search = Cell(SearchState())
         self.jobs = Cell(JobsState())
+        self.photos = Cell(PhotosState())
 
     def updated(self) -> Iterator[tuple[TripAggregate, str]]:
         """Every trip with the time of its last event."""
@@ -202,11 +204,13 @@ class MemoryUnitOfWork:
         self._trips = MemoryTrips(store, cache, writing)
         marks, answers = Draft(store.marks, writing), Draft(store.answers, writing)
         search, jobs = Draft(store.search, writing), Draft(store.jobs, writing)
-        self._drafts: list[Draft[Any]] = [marks, answers, search, jobs]
+        photos = Draft(store.photos, writing)
+        self._drafts: list[Draft[Any]] = [marks, answers, search, jobs, photos]
         self._talk = MemoryTalk(self._trips, store.talk_of, marks)
         self._answers = MemoryAnswers(answers, store.trip_deleted)
         self._search = MemorySearch(search, store.listed)
         self._jobs, self._mails = MemoryJobs(jobs), MemoryMails(jobs)
+        self._photos = MemoryPhotos(photos)
         self._mark: Mark | None = None
         self._before: AccountsState | None = None
         self._savepoint: AccountsState | None = None
@@ -265,6 +269,10 @@ class MemoryUnitOfWork:
     @property
     def mails(self) -> MemoryMails:
         return self._mails
+
+    @property
+    def photos(self) -> MemoryPhotos:
+        return self._photos
 
     def expect(self, trip_id: str, op_ids: Collection[str]) -> None:
         self._trips.expect(trip_id, op_ids)

@@ -22,6 +22,7 @@ from domain.jobs import (
     MAX_FILE,
     MAX_KEPT,
     MAX_MESSAGES,
+    MAX_PHOTO_BYTES,
     MAX_UNDER_WAY,
     RING_SECONDS,
     RING_SECONDS_MOST,
@@ -41,6 +42,7 @@ from domain.jobs import (
 )
 from domain.mail import MAIL_KEEP_HOURS, MAX_MAIL_ATTEMPTS, backoff
 from domain.operations import Channel
+from domain.photos import WIDTHS
 from domain.ports import UnitOfWork
 from domain.services.rooms import read_trip
 from domain.talk import MAX_OPEN_PROPOSALS, Message
@@ -138,11 +140,28 @@ def read_material(command: ReadMaterial, uow: UnitOfWork) -> Material:
     trip, role = read_trip(uow, command.trip_id, command.user_id)
     # A copy: the aggregate goes on changing while the file is made.
     material = Material(command.at, trip.seq, role, command.locale, _snapshot.decode(trip.snapshot()))
+    if command.photos:
+        material = msgspec.structs.replace(material, photos=_photos(uow, material.snapshot))
     if not command.talk or role == "spectator":
         return material
     talk = _messages(uow, trip.id, "chat") + _messages(uow, trip.id, "comment")
     proposals = uow.talk.open_proposals(trip.id, MAX_OPEN_PROPOSALS)
     return msgspec.structs.replace(material, messages=talk, proposals=proposals)
+
+
+def _photos(uow: UnitOfWork, snapshot: Snapshot) -> dict[str, bytes]:
+    """What the trip shows: the cover in a middle size, the stops' photos small, until the room is full."""
+    found: dict[str, bytes] = {}
+    cover = snapshot.trip.cover
+    wanted = [(cover.id, WIDTHS[1])] if cover is not None else []
+    wanted += [(stop.photo.id, WIDTHS[0]) for stop in snapshot.stops if stop.photo is not None]
+    room = MAX_PHOTO_BYTES
+    for photo_id, width in wanted:
+        body = None if photo_id in found else uow.photos.file(snapshot.trip.id, photo_id, width)
+        if body is not None and len(body) <= room:
+            found[photo_id] = body
+            room -= len(body)
+    return found
 
 
 def _messages(uow: UnitOfWork, trip_id: str, channel: Channel) -> list[Message]:
@@ -180,7 +199,8 @@ def fail_job(command: FailJob, uow: UnitOfWork) -> bool:
     if job is None or job.token != command.token:
         return False
     if command.final or job.attempts >= _attempts(job):
-        uow.jobs.fail(job.id, command.token, command.error, command.at, _kept_until(job, command.at))
+        if uow.jobs.fail(job.id, command.token, command.error, command.at, _kept_until(job, command.at)):
+            _photo_failed(uow, job, command.error)
         uow.mails.remove([job.id])
         return False
     if job.kind != "mail":
@@ -202,13 +222,18 @@ def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
     expired = [job.id for job in command.jobs if job.expires_at < command.at]
     if expired:
         uow.jobs.remove(expired)
+        for job in command.jobs:
+            if job.id in expired and job.status in UNDER_WAY:
+                _photo_failed(uow, job, LOST)
     called: list[str] = []
     for job in command.jobs:
         if job.id in expired:
             continue
         if job.attempts >= _attempts(job):
-            if uow.jobs.abandon(job, job.error or LOST, command.at, _kept_until(job, command.at)):
+            error = job.error or LOST
+            if uow.jobs.abandon(job, error, command.at, _kept_until(job, command.at)):
                 uow.mails.remove([job.id])
+                _photo_failed(uow, job, error)
         elif uow.jobs.requeue(job, _next_ring(job, command.at)):
             called.append(job.id)
     return called
@@ -220,6 +245,13 @@ def _attempts(job: Job) -> int:
 
 def _kept_until(job: Job, at: str) -> str:
     return later(at, hours=MAIL_KEEP_HOURS) if job.kind == "mail" else later(at, days=KEEP_DAYS)
+
+
+def _photo_failed(uow: UnitOfWork, job: Job, error: str) -> None:
+    """Whoever uploaded a photo looks at the photo, not at its job."""
+    photo = uow.photos.of_job(job.id) if job.kind == "thumbnail" else None
+    if photo is not None and photo.status == "waiting":
+        uow.photos.fail(photo, error)
 
 
 def _next_ring(job: Job, at: str) -> str:

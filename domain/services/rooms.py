@@ -20,7 +20,7 @@ from domain.commands import (
     RoomState,
 )
 from domain.dates import date_range, new_days
-from domain.decisions import check_zone, decide, overwritten
+from domain.decisions import check_zone, decide, decide_photo, overwritten
 from domain.entities import AccessRole, Member, Trip
 from domain.errors import Conflict, Forbidden, Gone, NotFound, Unauthenticated
 from domain.events import Change, Event, TalkChange, decode_event, encode_event, has_talk, redact
@@ -30,13 +30,14 @@ from domain.operations import (
     AnyOperation,
     CreateTrip,
     JoinTrip,
+    PhotoOperation,
     RestoreTrip,
     TalkOperation,
     Undo,
     kind_of,
 )
 from domain.ports import UnitOfWork
-from domain.services import proposals
+from domain.services import photos, proposals
 from domain.talk_decisions import decide_talk
 from domain.trip import TripAggregate, wire_record
 from domain.undo import decide_undo, is_whole, touches_days
@@ -92,14 +93,19 @@ def apply(
         if target is None:
             raise NotFound(f"there is no event {op.seq} to undo", seq=op.seq)
         event.changes = decide_undo(trip, intent, target, is_whole(target, touches_days(target)))
+        photos.check_kept(uow, trip, event.changes)
         event.undoes = op.seq
     elif isinstance(op, TalkOperation):
         event.talk = decide_talk(trip, intent, uow.talk)
     else:
-        event.changes = decide(trip, intent)
+        if isinstance(op, PhotoOperation):
+            event.changes = decide_photo(trip, op, photos.ready_photo(uow, trip, op.photo))
+        else:
+            event.changes = decide(trip, intent)
         event.overwrote = overwritten(trip, intent, event.changes)
     trip.absorb(event)
     uow.trips.record(trip, event)
+    photos.settle(uow, trip, event)
     return event
 
 

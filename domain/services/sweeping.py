@@ -7,6 +7,7 @@ from typing import assert_never
 
 from domain.accounts import hash_token, later
 from domain.ports import UnitOfWork
+from domain.services import photos
 from domain.sweeping import EVERY_SECONDS, KEEP_INVITES_DAYS, ClaimSweep, Step, Sweep, idle_windows
 
 
@@ -27,5 +28,7 @@ def sweep(command: Sweep, uow: UnitOfWork) -> Step:
             return accounts.sweep_invites(before, command.after, command.limit)
         case "throttles":
             return accounts.sweep_throttles(idle_windows(command.at), command.after, command.limit)
+        case "photos":
+            return photos.sweep_photos(uow, command.at, command.after)
         case never:
             assert_never(never)

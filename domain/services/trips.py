@@ -87,4 +87,5 @@ def summarize(trip: TripAggregate, role: AccessRole, updated_at: str) -> TripSum
         member_names=[member.name for member in live_members(trip)][:MAX_MEMBER_NAMES],
         updated_at=updated_at,
         deleted=about.deleted,
+        cover=about.cover,
     )

@@ -38,6 +38,14 @@ export const OPERATOR = 'operator'
 /** Values keyed by field name, or by `links.<id>` for entries of a map field. */
 export type FieldValues = Record<string, unknown>
 
+/** A photo as a trip shows it: its id, the size of its largest form in pixels, and its average colour (`#rrggbb`), which stands in its place until it is loaded. The pixels are fetched by id. */
+export interface Photo {
+  id: string
+  width: number
+  height: number
+  color: string
+}
+
 /** What a trip says about itself. `start_date`/`end_date` are both set or both None. */
 export interface Trip {
   id: string
@@ -51,6 +59,7 @@ export interface Trip {
   created_by: string
   created_at: string
   deleted: boolean
+  cover: Photo | null
 }
 
 /** One day of the itinerary. `date` None = an unscheduled day, ordered by `pos`. */
@@ -91,6 +100,7 @@ export interface Stop {
   status: StopStatus
   proposed_by: string | null
   deleted: boolean
+  photo: Photo | null
 }
 
 /** A person of the trip; `id` is the user id. `color` is an index 0..7 of the palette. */
@@ -542,6 +552,12 @@ export interface SetTripVisibility {
   visibility: Visibility
 }
 
+/** Show a photo of this trip as its cover, or none (null). The photo was uploaded before and is ready: otherwise `not_found`, `not_ready`. */
+export interface SetTripCover {
+  kind: 'trip.set_cover'
+  photo: string | null
+}
+
 /** Owner only. Soft: `trip.restore` brings everything back. */
 export interface DeleteTrip {
   kind: 'trip.delete'
@@ -633,6 +649,13 @@ export interface RemoveStop {
 export interface RestoreStop {
   kind: 'stop.restore'
   id: string
+}
+
+/** Show a photo of this trip at a stop, or none (null); as `trip.set_cover`. */
+export interface SetStopPhoto {
+  kind: 'stop.set_photo'
+  id: string
+  photo: string | null
 }
 
 /** Owner only. The last owner cannot step down. */
@@ -733,6 +756,7 @@ export type Operation =
   | SetTripFields
   | SetTripDates
   | SetTripVisibility
+  | SetTripCover
   | DeleteTrip
   | RestoreTrip
   | AddDay
@@ -744,6 +768,7 @@ export type Operation =
   | MoveStops
   | RemoveStop
   | RestoreStop
+  | SetStopPhoto
   | SetMemberRole
   | RemoveMember
   | Undo
@@ -784,9 +809,9 @@ export type ServerMessage =
 
 /** What a new record holds before a change fills it. */
 export const DEFAULTS = {
-  trip: {"title":"","description":"","start_date":null,"end_date":null,"time_zone":"UTC","currency":"CNY","visibility":"private","created_by":"","created_at":"","deleted":false} as Omit<Trip, 'id'>,
+  trip: {"title":"","description":"","start_date":null,"end_date":null,"time_zone":"UTC","currency":"CNY","visibility":"private","created_by":"","created_at":"","deleted":false,"cover":null} as Omit<Trip, 'id'>,
   day: {"date":null,"pos":"a0","title":"","notes":"","deleted":false} as Omit<Day, 'id'>,
-  stop: {"day_id":null,"pos":"a0","name":"","name_alt":"","kind":"sight","place_name":"","lat":null,"lng":null,"start_time":null,"end_time":null,"duration_min":null,"time_zone":null,"notes":"","links":{},"cost_amount":null,"cost_currency":null,"status":"planned","proposed_by":null,"deleted":false} as Omit<Stop, 'id'>,
+  stop: {"day_id":null,"pos":"a0","name":"","name_alt":"","kind":"sight","place_name":"","lat":null,"lng":null,"start_time":null,"end_time":null,"duration_min":null,"time_zone":null,"notes":"","links":{},"cost_amount":null,"cost_currency":null,"status":"planned","proposed_by":null,"deleted":false,"photo":null} as Omit<Stop, 'id'>,
   member: {"name":"","role":"viewer","color":0,"joined_at":"","deleted":false} as Omit<Member, 'id'>,
 } as const
 

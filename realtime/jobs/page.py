@@ -1,22 +1,24 @@
 """A trip as one HTML file to print, or to take along where there is no network.
 
-Owns what the page shows; the template is `templates/page.j2`. The file needs nothing else: no script, no
-image, no font of its own. HTML and not PDF, because a PDF shows Chinese, emoji and every other script
-only with fonts put into it (ten megabytes and more), while every phone and browser has its own. Whatever
-people wrote is escaped, and the file forbids itself to load or run anything. Called by
+Owns what the page shows; the template is `templates/page.j2`. The file needs nothing else: no script and
+no font of its own, and the photos are in it. HTML and not PDF, because a PDF shows Chinese, emoji and every
+other script only with fonts put into it (ten megabytes and more), while every phone and browser has its own.
+Whatever people wrote is escaped, and the file forbids itself to load or run anything. Called by
 `realtime.jobs.render`.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from domain.entities import Day, Stop
+from domain.entities import Day, Photo, Stop
 from domain.jobs import Material
+from domain.photos import MEDIA_TYPE
 from realtime.jobs.texts import TEXTS, show_cost, show_date, show_name, show_range, show_times
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -34,6 +36,7 @@ class Entry:
     status: str
     place: str
     zone: str
+    photo: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def make_page(material: Material) -> bytes:
             trip=snapshot.trip,
             texts=TEXTS[locale],
             language="zh-CN" if locale == "zh" else "en",
+            cover=_address(snapshot.trip.cover, material),
             dates=show_range(snapshot.trip.start_date, snapshot.trip.end_date, locale),
             members=[member.name for member in snapshot.members if not member.deleted],
             sections=_sections(material),
@@ -94,8 +98,15 @@ def _entry(stop: Stop, material: Material) -> Entry:
         # What is merely planned, or an idea, goes without saying.
         status=texts["status"][stop.status] if stop.status in ("booked", "done", "cancelled") else "",
         place="" if stop.lat is None or stop.lng is None else f"{stop.lat:.5f},{stop.lng:.5f}",
+        photo=_address(stop.photo, material),
         zone=stop.time_zone if stop.time_zone and stop.time_zone != trip.time_zone else "",
     )
+
+
+def _address(photo: Photo | None, material: Material) -> str:
+    """The photo itself as an address (RFC 2397); empty when there is none, or it did not fit."""
+    body = None if photo is None else material.photos.get(photo.id)
+    return "" if body is None else f"data:{MEDIA_TYPE};base64,{b64encode(body).decode()}"
 
 
 @cache

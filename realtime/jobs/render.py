@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from domain.jobs import File, Format, Job, Letter, Material
+from domain.jobs import File, Job, JobFormat, Material
+from domain.photos import MEDIA_TYPE
 from realtime.jobs.calendar import make_calendar
 from realtime.jobs.page import make_page
 
@@ -34,12 +35,17 @@ def make_data(material: Material) -> bytes:
         "stops": snapshot.stops,
         "members": snapshot.members,
     }
+    if material.photos:
+        # Their bytes in base64; sizes and places stand with the trip and its stops.
+        everything["photos"] = {
+            photo_id: {"media_type": MEDIA_TYPE, "data": body} for photo_id, body in material.photos.items()
+        }
     if material.role != "spectator":
         everything |= {"messages": material.messages, "proposals": material.proposals}
     return msgspec.json.format(msgspec.json.encode(everything), indent=2)
 
 
-FORMATS: dict[Format | Letter, tuple[str, str, Callable[[Material], bytes]]] = {
+FORMATS: dict[JobFormat, tuple[str, str, Callable[[Material], bytes]]] = {
     "calendar": ("ics", "text/calendar; charset=utf-8", make_calendar),
     "page": ("html", "text/html; charset=utf-8", make_page),
     "data": ("json", "application/json; charset=utf-8", make_data),

@@ -1,8 +1,8 @@
-"""One job from its row to its end: claim, then make a file of what the asker may see, or send a mail.
+"""One job from its row to its end: claim, then make a file, send a mail, or make the sizes of a photo.
 
 Owns the heartbeat that holds the lease while the work is done, and what becomes of each kind of failure.
-Rendering is computation and runs in a thread; everything else is `run(service, command)`. Called by the
-doorbells: in a server process, or in a worker process.
+Rendering and shrinking are computation and run in a thread; everything else is `run(service, command)`.
+Called by the doorbells: in a server process, or in a worker process.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ from domain.jobs import (
     ReadMaterial,
     RenewLease,
 )
+from domain.photos import FinishThumbnails, ReadOriginal, Thumbnails
 from domain.ports import Run
-from domain.services import jobs
+from domain.services import jobs, uploads
 from realtime.jobs.postman import RESULTS, Postman, Result
 from realtime.jobs.smtp import Undelivered
+from realtime.jobs.thumbnails import make_thumbnails
 
 Render = Callable[[Job, Material], File]
+Shrink = Callable[[bytes], Thumbnails]
+"""The sizes of a photo. Raises `DomainError` for what is none."""
 Outcome = Literal["done", "failed", "again", "lost"]
 """`again`: put back into the queue; `lost`: the lease had gone to somebody else."""
 OUTCOMES: tuple[Outcome, ...] = ("done", "failed", "again", "lost")
@@ -56,9 +60,11 @@ class Worker:
         clock: Callable[[], str],
         beat: float = BEAT_SECONDS,
         postman: Postman | None = None,
+        shrink: Shrink = make_thumbnails,
     ) -> None:
         self._run = run
         self._render = render
+        self._shrink = shrink
         self._executor = executor
         self._clock = clock
         self._beat = beat
@@ -113,19 +119,29 @@ class Worker:
             if self._postman is None:  # the settings were taken away while it waited
                 raise Undelivered("mail_off")
             return await self._postman.deliver(job, token)
-        file = await self._make(job)
-        return await self._run(jobs.finish_job, FinishJob(job.id, token, file, self._clock()))
+        if job.kind == "thumbnail":
+            return await self._thumbnails(job, token)
+        return await self._export(job, token)
 
     @property
     def mails(self) -> Mapping[Result, int]:
         """Mails of this process, by what became of each attempt."""
         return dict.fromkeys(RESULTS, 0) if self._postman is None else self._postman.counts
 
-    async def _make(self, job: Job) -> File:
-        command = ReadMaterial(job.trip_id, job.user_id, job.locale, job.format == "data", self._clock())
+    async def _export(self, job: Job, token: str) -> bool:
+        talk, photos = job.format == "data", job.format != "calendar"
+        command = ReadMaterial(job.trip_id, job.user_id, job.locale, talk, self._clock(), photos)
         material = await self._run(jobs.read_material, command)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._render, job, material)
+        file = await loop.run_in_executor(self._executor, self._render, job, material)
+        return await self._run(jobs.finish_job, FinishJob(job.id, token, file, self._clock()))
+
+    async def _thumbnails(self, job: Job, token: str) -> bool:
+        original = await self._run(uploads.read_original, ReadOriginal(job.id))
+        loop = asyncio.get_running_loop()
+        made = await loop.run_in_executor(self._executor, self._shrink, original)
+        command = FinishThumbnails(job.id, token, made, self._clock())
+        return await self._run(uploads.finish_thumbnails, command)
 
     async def _keep_lease(self, job: Job, token: str) -> None:
         while True:

@@ -98,6 +98,8 @@ class Room:
         self.accounts: Any = None
         self.answers: Any = None
         self.search: Any = None
+        self.jobs: Any = None
+        self.photos: Any = None
         self.talk: Any = LogTalk(self.trips)
         self._made = 0
         op = CreateTrip(title="Yunnan 云南", owner_name="Ann", **trip)

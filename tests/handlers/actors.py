@@ -64,6 +64,8 @@ class Stage:
             await self._ask(private=path.startswith("/api/ai/"))
         if path.startswith("/api/exports/"):
             await self._export()
+        if "/photos/" in path:
+            await self._photo()
         self._expire("expired")
         return self
 
@@ -85,6 +87,16 @@ class Stage:
         made = (await self.people["owner"].post(f"{self.trip}/exports", {"format": "data"})).json["export"]
         self.names["export_id"] = made["id"]
         await self.world.worker.work(made["id"])
+
+    async def _photo(self) -> None:
+        """The trip's cover."""
+        owner = self.people["owner"]
+        self.names |= {"photo_id": await owner.post_photo(self.names["trip_id"], "photo1"), "width": "320"}
+        await self.world.worker.work(self.world.rung[-1])
+        op = {"kind": "trip.set_cover", "photo": "photo1"}
+        body = {"op_id": "op-stage-cover", "base": 0, "op": op}
+        answer = await owner.post(f"{self.trip}/operations", body)
+        assert answer.status == 200, answer
 
     def _expire(self, name: str) -> None:
         sessions, user_id = self.world.run.state.sessions, self.people[name].user["id"]

@@ -60,6 +60,7 @@ OPERATIONS = """
                          nobody spectator viewer editor owner
 trip.set_fields              no        no     no    yes   yes
 trip.set_dates               no        no     no    yes   yes
+trip.set_cover               no        no     no    yes   yes
 trip.set_visibility          no        no     no     no   yes
 trip.delete                  no        no     no     no   yes
 trip.restore                 no        no     no     no   yes
@@ -72,6 +73,7 @@ stop.set_fields              no        no     no    yes   yes
 stop.move                    no        no     no    yes   yes
 stop.remove                  no        no     no    yes   yes
 stop.restore                 no        no     no    yes   yes
+stop.set_photo               no        no     no    yes   yes
 member.set_role              no        no     no     no   yes
 member.remove others         no        no     no     no   yes
 member.remove self           no        no    yes    yes  last_owner
@@ -98,6 +100,7 @@ _NAMES = {"name": "N"}
 _OPS: dict[str, dict[str, Any]] = {
     "trip.set_fields": {"fields": {"title": "New"}},
     "trip.set_dates": {"start_date": "2026-10-01", "end_date": "2026-10-02"},
+    "trip.set_cover": {"photo": None},
     "trip.set_visibility": {"visibility": "private"},
     "trip.delete": {},
     "trip.restore": {},
@@ -110,6 +113,7 @@ _OPS: dict[str, dict[str, Any]] = {
     "stop.move": {"ids": ["stop1"], "day": "day2"},
     "stop.remove": {"id": "stop1"},
     "stop.restore": {"id": "removed1"},
+    "stop.set_photo": {"id": "stop1", "photo": None},
     "member.set_role": {"id": "{target}", "role": "editor"},
     "member.remove others": {"id": "{target}"},
     "member.remove self": {"id": "{me}"},

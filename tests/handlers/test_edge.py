@@ -254,7 +254,19 @@ async def test_get_changes_nothing(world: World) -> None:
     await until(lambda: not len(world.assistant.lives))
     export = (await ann.post(f"/api/trips/{trip_id}/exports", {"format": "data"})).json["export"]["id"]
     await world.worker.work(export)
-    before = repr(world.run.state), world.run.heads(), repr(world.run.store.jobs.state.jobs)
+    photo = await ann.post_photo(trip_id, "photo1")
+    await world.worker.work(world.rung[-1])
+
+    def state() -> tuple[object, ...]:
+        store = world.run.store
+        return (
+            repr(world.run.state),
+            world.run.heads(),
+            repr(store.jobs.state.jobs),
+            store.photos.state.photos,
+        )
+
+    before = state()
     for route in ROUTES:
         if "GET" in route.endpoints:
             answer = (private if route.path.startswith("/api/ai/") else asked)["answer"]
@@ -264,9 +276,11 @@ async def test_get_changes_nothing(world: World) -> None:
                 answer_id=answer,
                 conversation_id=private["conversation"],
                 export_id=export,
+                photo_id=photo,
+                width=320,
             )
             assert (await ann.get(path)).status == 200
-    assert before == (repr(world.run.state), world.run.heads(), repr(world.run.store.jobs.state.jobs))
+    assert before == state()
 
 
 async def test_what_a_process_can_do_without_makes_it_degraded(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ async def _tour(world: World, check: Any) -> None:
     await _talk(ann, trip)
     await _ask(ann, trip)
     await _export(world, ann, trip)
+    await _photo(world, ann, trip_id)
     await ann.patch(trip, {"title": "T2", "start_date": None, "end_date": None})
     for path in (trip, f"{trip}/history", f"{trip}/members", f"{trip}/invites", "/api/trips", "/api/me"):
         await ann.get(path)
@@ -137,6 +138,18 @@ async def _export(world: World, ann: Client, trip: str) -> None:
     await world.worker.work(made["id"])
     for each in (path, f"{path}/file", "/api/exports/none"):
         await ann.get(each)
+
+
+async def _photo(world: World, ann: Client, trip_id: str) -> None:
+    """One that is made, before and after; and refusals."""
+    path = f"/api/trips/{trip_id}/photos"
+    await ann.post_photo(trip_id, "photo1")
+    await ann.get(f"{path}/photo1")
+    await world.worker.work(world.rung[-1])
+    for each in ("photo1", "photo1/320", "photo1/321", "none"):
+        await ann.get(f"{path}/{each}")
+    await ann.send("POST", f"{path}/photo2", raw=b"GIF89a", Content_Type="image/gif")
+    await ann.send("POST", f"{path}/photo3", raw=b"\xff\xd8\xff" + bytes(12 * 2**20))
 
 
 async def _ask(ann: Client, trip: str) -> None:

@@ -21,7 +21,7 @@ async def test_create_list_read(world: World) -> None:
     assert trip == {
         "id": trip["id"], "title": "Yunnan", **DATES, "time_zone": "Asia/Shanghai", "visibility": "private",
         "role": "owner", "seq": 1, "stop_count": 0, "member_names": ["Ann"], "updated_at": world.clock(),
-        "deleted": False, "unread": 0,
+        "deleted": False, "unread": 0, "cover": None,
     }  # fmt: skip
     assert (await ann.get("/api/trips")).json == {"trips": [trip]}
     state = (await ann.get(f"/api/trips/{trip['id']}")).json

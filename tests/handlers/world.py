@@ -40,6 +40,7 @@ from realtime.presence_memory import MemoryPresenceStore
 from realtime.publisher import Publisher
 from tests.handlers.memory import MemoryRun
 from tests.handlers.raw_socket import RawSocket
+from tests.photos import a_photo
 from tests.realtime.assistant_world import FakeModel
 from tests.realtime.world import QUIET
 
@@ -263,6 +264,13 @@ class Client:
         answer = await self.post("/api/trips", {"title": title, **more})
         assert answer.status == 201, answer
         return str(answer.json["trip"]["id"])
+
+    async def post_photo(self, trip_id: str, photo_id: str, body: bytes | None = None) -> str:
+        """Upload a photo; returns its id."""
+        path = f"/api/trips/{trip_id}/photos/{photo_id}"
+        answer = await self.send("POST", path, raw=body or a_photo(), Content_Type="image/jpeg")
+        assert answer.status == 202, answer
+        return str(answer.json["photo"]["id"])
 
     async def invite(self, trip_id: str, role: str, **more: Any) -> str:
         """Make a link; returns its token."""

@@ -22,7 +22,9 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from operations.facts_redis import listening_workers
 from realtime.jobs.doorbell_celery import PREFIX, QUEUE, STALE_SECONDS, TASK, broker_url, make_app
+from realtime.jobs.thumbnails import make_thumbnails
 from tests.integration.room_client import Api
+from tests.photos import from_a_camera
 from tests.services.process import HOST, free_port
 from tests.services.redis import Redis
 from tests.services.server import ServerProcess
@@ -102,6 +104,14 @@ class Stand:
         assert answer["export"]["status"] == "queued"
         return str(answer["export"]["id"])
 
+    async def upload(self, api: Api, trip: str, photo_id: str, body: bytes) -> None:
+        headers = {
+            "Cookie": api.cookie_header, "X-XSRFToken": api.cookies["_xsrf"], "Content-Type": "image/jpeg",
+        }  # fmt: skip
+        url = f"{self.server.url}/api/trips/{trip}/photos/{photo_id}"
+        answer = await AsyncHTTPClient().fetch(HTTPRequest(url, "POST", headers=headers, body=body))
+        assert answer.code == 202 and json.loads(answer.body)["photo"]["status"] == "waiting"
+
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
@@ -152,6 +162,39 @@ async def test_a_worker_is_killed_in_the_middle_and_another_does_its_job(stand: 
     assert stand.rows("SELECT COUNT(*) FROM job_files") == [(1,)]
     status, made = await api.call("GET", f"/api/exports/{job_id}/file")
     assert status == 200 and made["trip"]["title"] == "大理"
+
+
+async def ready(api: Api, trip: str, photo_id: str) -> dict[str, Any]:
+    """The photo once it is."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found: dict[str, Any] = (await api.ok("GET", f"/api/trips/{trip}/photos/{photo_id}"))["photo"]
+            if found["status"] != "waiting":
+                assert found["status"] == "ready", found
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def test_a_worker_is_killed_over_a_photo_and_another_makes_the_same_sizes_once(stand: Stand) -> None:
+    api, trip = await person(stand.server.url)
+    first = await asyncio.to_thread(stand.worker)
+    original = from_a_camera(3_000, 2_000)
+    await stand.upload(api, trip, "photo1", original)
+    await until(lambda: stand.began() == [first.pid])
+    os.kill(first.pid, signal.SIGKILL)
+    stand.open()
+    await asyncio.to_thread(stand.worker)
+    stand.let_time_pass()
+    wanted = make_thumbnails(original)
+    found = await ready(api, trip, "photo1")
+    assert (found["width"], found["height"], found["color"]) == (wanted.width, wanted.height, wanted.color)
+    assert stand.rows("SELECT kind, status, attempts FROM jobs") == [("thumbnail", "done", 2)]
+    assert stand.rows("SELECT COUNT(*) FROM job_files") == [(0,)], "the original is forgotten"
+    stored = stand.rows("SELECT width, n, body FROM photo_files ORDER BY width, n")
+    sizes: dict[int, bytes] = {}
+    for width, _, body in stored:
+        sizes[width] = sizes.get(width, b"") + body
+    assert sizes == wanted.files
 
 
 async def test_a_worker_that_was_frozen_meanwhile_has_no_effect(stand: Stand) -> None:

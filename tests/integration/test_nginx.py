@@ -20,6 +20,7 @@ import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
+from domain.photos import MAX_UPLOAD
 from tests.handlers.raw_stream import open_stream
 from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.find import require
@@ -264,6 +265,12 @@ def test_bodies_pass_up_to_the_limit_of_the_processes(site: Site) -> None:
     status, _, answer = call(site.plain.url, "POST", "/api/auth/login", b" " * most)
     assert status == 403 and b"xsrf" in answer.lower(), "a process read it and had its own reasons"
     assert call(site.plain.url, "POST", "/api/auth/login", b" " * (most + 1))[0] == 413
+    # Photos may be larger, and nothing else beneath their address.
+    photo = "/api/trips/trip1/photos/photo1"
+    status, _, answer = call(site.plain.url, "POST", photo, b" " * MAX_UPLOAD)
+    assert status == 403 and b"xsrf" in answer.lower()
+    for path, size in ((photo, MAX_UPLOAD + 1), (f"{photo}/320", most + 1)):
+        assert call(site.plain.url, "POST", path, b" " * size)[0] == 413
 
 
 async def test_nothing_secret_is_passed_on_or_written_down(site: Site) -> None:

@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
 from handlers import ROUTES
 from tests.integration.room_client import Api
+from tests.photos import a_photo
 from tests.services.aimock import Aimock
 from tests.services.server import ServerProcess
 
@@ -65,6 +67,8 @@ enabled = false
 "path.answer_id" = "{answer}"
 "path.conversation_id" = "{talk}"
 "path.invite_id" = "{invite}"
+"path.photo_id" = "{photo}"
+"path.width" = "320"
 "path.token" = "{link}"
 
 [[operations]]
@@ -136,10 +140,23 @@ async def prepare(url: str) -> tuple[Api, Api, dict[str, str]]:
     trip = f"/api/trips/{names['trip']}"
     made = await member.ok("POST", f"{trip}/invites", {"role": "viewer"})
     names |= {"invite": made["invite"]["id"], "link": made["url"].removeprefix("/invite/")}
+    names["photo"] = await upload(member, f"{trip}/photos/photo1")
     asked = await member.ok("POST", f"{trip}/ai/chat", {"text": "推荐"})
     private = await member.ok("POST", "/api/ai/chat", {"text": "推荐"})
     names |= {"answer": asked["answer"], "private": private["answer"], "talk": private["conversation"]}
     return member, stranger, names
+
+
+async def upload(api: Api, path: str) -> str:
+    """A photo that is ready; its id."""
+    headers = {"Cookie": api.cookie_header, "X-XSRFToken": api.cookies["_xsrf"], "Content-Type": "image/jpeg"}
+    request = HTTPRequest(api.base_url + path, "POST", headers=headers, body=a_photo())
+    await AsyncHTTPClient().fetch(request)
+    async with asyncio.timeout(30):
+        while (found := (await api.ok("GET", path))["photo"])["status"] == "waiting":  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert found["status"] == "ready"
+    return str(found["id"])
 
 
 def write_config(folder: Path, api: Api, names: Mapping[str, str], examples: int) -> None:

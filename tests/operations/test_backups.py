@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import stat
 import zipfile
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import Engine, select
 
 from domain.administration import ReadTrip
 from domain.entities import Trip
 from domain.events import decode_event
-from domain.operations import AddStop, SetTripVisibility, StopFields
+from domain.operations import AddStop, SetTripCover, SetTripVisibility, StopFields
+from domain.photos import StoredPhoto, Thumbnails
 from domain.services.administration import read_trip
 from domain.trip import TripAggregate
 from operations import Failed
@@ -25,8 +28,9 @@ from storage import copying
 from storage.engine import make_engine
 from storage.schema import SchemaError, upgrade
 from storage.tables import log_records, operations, trips
+from storage.tables_photos import PIECE
 from storage.unit_of_work import SqlUnits
-from tests.storage.support import do, make_trip
+from tests.storage.support import AT, do, make_trip
 
 KINDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)]
 of_the_file = pytest.mark.parametrize("url", ["sqlite"], indirect=True)
@@ -290,3 +294,50 @@ def test_the_search_index_is_built_anew(engine: Engine, url: str, filled: list[s
         assert [stale.trip_id for stale in unit.search.stale(10)] == [filled[0]]
         assert read_trip(ReadTrip(filled[0]), unit).trip.visibility == "public"
     second.dispose()
+
+
+def test_photos_come_along_byte_for_byte(url: str, engine: Engine, tmp_path: Path) -> None:
+    """Between kinds of databases, and back into the same."""
+    units = SqlUnits(engine)
+    trip_id = make_trip(units)
+    body = bytes(range(256)) * (PIECE * 3 // 256) + b"the rest"
+    photo = StoredPhoto(trip_id, "p1", "ann", "j1", AT, None)
+    with units(True) as unit:
+        for n in range(copying.FEW + 2):
+            unit.photos.add(msgspec.structs.replace(photo, id=f"p{n}", job_id=f"j{n}"))
+        made = Thumbnails(64, 48, "#3a7f58", {320: b"s", 960: body, 1920: body[::-1]})
+        unit.photos.make_ready(photo, made)
+        unit.commit()
+    do(units, trip_id, SetTripCover("p1"))
+    archive = tmp_path / "photos.zip"
+    write(url, archive)
+    verify(archive, None)
+    load(archive, fresh(tmp_path), new_epochs=True)
+    second = make_engine(fresh(tmp_path), 2)
+    with SqlUnits(second)(False) as unit:
+        assert unit.photos.file(trip_id, "p1", 960) == body
+        assert unit.photos.file(trip_id, "p1", 1920) == body[::-1]
+        cover = unit.trips.read(trip_id).trip.cover
+        assert cover is not None and cover.id == "p1"
+        assert unit.photos.count(trip_id) == copying.FEW + 2
+    second.dispose()
+
+
+@of_the_file
+def test_a_damaged_photo_is_found(url: str, engine: Engine, tmp_path: Path) -> None:
+    units = SqlUnits(engine)
+    trip_id = make_trip(units)
+    photo = StoredPhoto(trip_id, "p1", "ann", "j1", AT, None)
+    with units(True) as unit:
+        unit.photos.add(photo)
+        unit.photos.make_ready(photo, Thumbnails(1, 1, "#000000", {320: b"pixels"}))
+        unit.commit()
+    archive = tmp_path / "photos.zip"
+    write(url, archive)
+
+    def change(name: str, data: bytes) -> bytes:
+        return data.replace(b64encode(b"pixels"), b64encode(b"piXels"))
+
+    with pytest.raises(Failed, match="photo_files"):
+        load(rewritten(archive, change), fresh(tmp_path), new_epochs=True)
+    assert is_empty(fresh(tmp_path))

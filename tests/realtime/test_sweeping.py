@@ -46,7 +46,7 @@ async def test_one_process_of_all_sweeps_and_takes_only_the_dead(caplog: pytest.
     clock.now += timedelta(hours=1)
     assert [await each.sweep() for each in processes[::-1]] == [True, False, False]
     assert set(run.state.sessions) == {"s0", "s2", "s4", "s6"}
-    assert processes[2].counts == {"sessions": 3, "invites": 0, "throttles": 1}
+    assert processes[2].counts == {"sessions": 3, "invites": 0, "throttles": 1, "photos": 0}
     assert len(run.state.throttles) == 1, "the claim itself stays"
     assert [vars(each)["sessions"] for each in caplog.records if each.message == "swept"] == [0, 3]
     await run.aclose()

@@ -7,7 +7,7 @@
 import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from '../protocol.gen'
 import { ApiError } from './errors'
 import type {
-  Applied, AskedAnswer, Conversations, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip,
+  Applied, AskedAnswer, Conversations, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip, PhotoView,
   PrivateQuestion, Proposals, Question, ResetLink, Threads, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
@@ -16,18 +16,27 @@ type Headers = Record<string, string>
 
 export interface ApiOptions {
   fetch?: typeof fetch
+  xhr?: () => XMLHttpRequest
   /** The page's cookies, as `document.cookie` spells them. */
   cookies?: () => string
+}
+
+export interface UploadOptions {
+  signal?: AbortSignal
+  /** What has been sent, from 0 to 1. */
+  onProgress?: (part: number) => void
 }
 
 const enc = encodeURIComponent
 
 export class Api {
   private readonly fetch: typeof fetch
+  private readonly xhr: () => XMLHttpRequest
   private readonly cookies: () => string
 
   constructor(options: ApiOptions = {}) {
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+    this.xhr = options.xhr ?? (() => new XMLHttpRequest())
     this.cookies = options.cookies ?? (() => document.cookie)
   }
 
@@ -73,6 +82,14 @@ export class Api {
   startExport = (id: string, format: ExportFormat, locale: string) =>
     this.call<{ export: Export }>('POST', `/api/trips/${enc(id)}/exports`, { format, locale })
   exported = (id: string) => this.call<{ export: Export }>('GET', `/api/exports/${enc(id)}`)
+
+  // --- photos -------------------------------------------------------------------------------
+
+  /** The same `photo` again is the same upload. */
+  uploadPhoto = (id: string, photo: string, body: Blob, options: UploadOptions = {}) =>
+    this.upload<{ photo: PhotoView }>(`/api/trips/${enc(id)}/photos/${enc(photo)}`, body, options)
+  photo = (id: string, photo: string, signal?: AbortSignal) =>
+    this.call<{ photo: PhotoView }>('GET', `/api/trips/${enc(id)}/photos/${enc(photo)}`, undefined, signal)
 
   // --- talk ---------------------------------------------------------------------------------
 
@@ -144,6 +161,40 @@ export class Api {
     if (method === 'GET' || !(await isCsrfRefusal(response))) return response
     await this.request('GET', '/api/me', undefined, signal)
     return this.request(method, path, body, signal, extra)
+  }
+
+  /** A file as the body. By XMLHttpRequest: `fetch` does not tell how much has been sent. */
+  async upload<T>(path: string, body: Blob, options: UploadOptions = {}): Promise<T> {
+    if (this.token() === null) await this.request('GET', '/api/me', undefined, options.signal)
+    let response = await this.transfer(path, body, options)
+    if (await isCsrfRefusal(response)) {
+      await this.request('GET', '/api/me', undefined, options.signal)
+      response = await this.transfer(path, body, options)
+    }
+    if (!response.ok) throw await errorOf(response)
+    return (await response.json()) as T
+  }
+
+  private transfer(path: string, body: Blob, { signal, onProgress }: UploadOptions): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      const request = this.xhr()
+      const gone = () => reject(new ApiError(0, 'network', 'the server could not be reached', true))
+      request.open('POST', path)
+      request.setRequestHeader('Accept', 'application/json')
+      request.setRequestHeader('Content-Type', body.type || 'application/octet-stream')
+      request.setRequestHeader('X-XSRFToken', this.token() ?? '')
+      if (onProgress) request.upload.onprogress = (event) => { if (event.lengthComputable) onProgress(event.loaded / event.total) }
+      request.onload = () => {
+        const retry = request.getResponseHeader('Retry-After')
+        if (request.status < 200) gone()
+        else resolve(new Response(request.responseText, { status: request.status, ...(retry === null ? {} : { headers: { 'Retry-After': retry } }) }))
+      }
+      request.onerror = gone
+      request.onabort = () => reject(new DOMException('the upload was cancelled', 'AbortError'))
+      signal?.addEventListener('abort', () => request.abort())
+      if (signal?.aborted) request.onabort(new ProgressEvent('abort'))
+      else request.send(body)
+    })
   }
 
   private async request(method: Method, path: string, body: unknown, signal?: AbortSignal, extra: Headers = {}): Promise<Response> {

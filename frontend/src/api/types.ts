@@ -1,6 +1,6 @@
 /** Shapes of the REST surface that are not part of the room protocol. */
 import type {
-  AccessRole, Channel, Conversation, Member, Proposal, Role, RoomEvent, Snapshot, ThreadCount, Visibility,
+  AccessRole, Channel, Conversation, Member, Photo, Proposal, Role, RoomEvent, Snapshot, ThreadCount, Visibility,
 } from '../protocol.gen'
 
 export interface User {
@@ -39,6 +39,7 @@ export interface TripSummary {
   deleted: boolean
   /** What others said since I last looked; 0 for readers who are no members. */
   unread: number
+  cover: Photo | null
 }
 
 export interface NewTrip {
@@ -75,6 +76,16 @@ export interface Export {
   error: string | null
   name: string | null
   size: number | null
+}
+
+/** A photo on its way. Once it is ready, `trip.set_cover` and `stop.set_photo` take its id. */
+export interface PhotoView {
+  id: string
+  status: 'waiting' | 'ready' | 'failed'
+  error: string | null
+  width: number | null
+  height: number | null
+  color: string | null
 }
 
 export interface TripAnswer {

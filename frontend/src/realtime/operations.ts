@@ -1,5 +1,5 @@
 /** What operations have to do with each other: which records they reach, and when two are one. Pure. */
-import type { FieldValues, Operation, SetDayFields, SetStopFields, SetTripFields } from '../protocol.gen'
+import type { FieldValues, Operation, Photo, SetDayFields, SetStopFields, SetTripFields } from '../protocol.gen'
 import { given } from './predict'
 import { keyOf, LINK_PREFIX } from './records'
 
@@ -20,6 +20,8 @@ export function reachOf(op: Operation): Reach {
       return new Set(['trip'])
     case 'trip.set_visibility':
       return new Set(['visibility'])
+    case 'trip.set_cover':
+      return new Set(['cover'])
     case 'day.set_fields':
       return new Set([keyOf('day', op.id)])
     case 'day.add':
@@ -27,6 +29,7 @@ export function reachOf(op: Operation): Reach {
     case 'stop.set_fields':
     case 'stop.remove':
     case 'stop.restore':
+    case 'stop.set_photo':
       return new Set([keyOf('stop', op.id)])
     case 'stop.add':
       return around([op.id], op.day ?? null, op.after ?? null)
@@ -88,6 +91,7 @@ export function setField(record: string, id: string, field: string, value: unkno
   if (record === 'stop') {
     if (field === 'day_id') return { kind: 'stop.move', ids: [id], day: value as string | null, after: id }
     if (field === 'deleted') return value === true ? { kind: 'stop.remove', id } : { kind: 'stop.restore', id }
+    if (field === 'photo') return { kind: 'stop.set_photo', id, photo: photoId(value) }
     if (field === 'pos' || field === 'proposed_by') return null
     return { kind: 'stop.set_fields', id, fields } as Operation
   }
@@ -95,11 +99,14 @@ export function setField(record: string, id: string, field: string, value: unkno
     return field === 'title' || field === 'notes' ? ({ kind: 'day.set_fields', id, fields } as Operation) : null
   }
   if (record === 'trip') {
+    if (field === 'cover') return { kind: 'trip.set_cover', photo: photoId(value) }
     const plain = ['title', 'description', 'time_zone', 'currency'].includes(field)
     return plain ? ({ kind: 'trip.set_fields', fields } as Operation) : null
   }
   return null
 }
+
+const photoId = (value: unknown): string | null => (value as Photo | null)?.id ?? null
 
 const encoder = new TextEncoder()
 /** Room for the envelope around an operation. */

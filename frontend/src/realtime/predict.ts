@@ -33,6 +33,11 @@ export function predict(view: View, op: Operation, me: string | null): Change[] 
       return patch('stop', live(view.stop(op.id)), given(op.fields))
     case 'trip.set_visibility':
       return patch('trip', view.trip(), { visibility: op.visibility })
+    // A photo to come is the server's to describe; that one goes is sure.
+    case 'trip.set_cover':
+      return op.photo === null ? patch('trip', view.trip(), { cover: null }) : []
+    case 'stop.set_photo':
+      return op.photo === null ? patch('stop', live(view.stop(op.id)), { photo: null }) : []
     case 'day.add':
       return addDay(view, op.id, given(op.fields ?? {}))
     case 'day.move':

@@ -142,6 +142,11 @@ export class RoomClient {
     this.socket.start()
   }
 
+  /** This room has been left: what is submitted now would stay on the device. */
+  get isLeft(): boolean {
+    return this.stopped
+  }
+
   /** Leave the room. What was not confirmed stays on the device. */
   stop(): void {
     if (this.stopped) return

@@ -8,7 +8,7 @@ import type { Operation, OperationKind } from '../protocol.gen'
 import type { UndoState } from './state'
 
 const UNDOABLE: ReadonlySet<OperationKind> = new Set<OperationKind>([
-  'trip.set_fields', 'trip.set_dates', 'day.add', 'day.set_fields', 'day.move', 'day.remove',
+  'trip.set_fields', 'trip.set_dates', 'trip.set_cover', 'stop.set_photo', 'day.add', 'day.set_fields', 'day.move', 'day.remove',
   'stop.add', 'stop.set_fields', 'stop.move', 'stop.remove', 'stop.restore',
 ])
 const MAX_DEPTH = 200

@@ -9,6 +9,7 @@ import { Empty } from "../../ui/States";
 import { boardOrder, markOf, useDayGroups } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { useView, view } from "../room/view";
+import { usePhotoInput } from "../photos/usePhotoInput";
 import { DraftFoot, SuggestedDays } from "../proposals/Lazy";
 import { SuggestionBar } from "../proposals/SuggestionBar";
 import { DaySection } from "./DaySection";
@@ -29,6 +30,7 @@ export function Board() {
   // Far days of a long trip are not painted, except while dragging: drop places need true sizes.
   const long = useRoomState((s) => s.stops.size > 120);
   const dragging = useView((s) => s.dragging.length > 0);
+  const photoInput = usePhotoInput();
 
   function start({ active }: DragStartEvent): void {
     const id = String(active.id);
@@ -63,7 +65,7 @@ export function Board() {
     >
       <DayStrip />
       <SuggestionBar />
-      <div className={long && !dragging ? "board-scroll board-long" : "board-scroll"} data-testid="board">
+      <div className={long && !dragging ? "board-scroll board-long" : "board-scroll"} data-testid="board" {...photoInput}>
         <Intro />
         <Days />
         <Ideas />

@@ -9,6 +9,7 @@ import { useText } from "../room/useText";
 import { view } from "../room/view";
 import { AskOpen, useHasStrip } from "./DayStrip";
 import { TripSuggestions } from "../proposals/Lazy";
+import { Cover } from "../photos/Cover";
 import { CommentButton } from "../talk/CommentButton";
 import { usePhone } from "../../app/useMedia";
 import { demoLink, forgetDemoLink } from "../home/demoLink";
@@ -23,6 +24,7 @@ export function Intro() {
   const total = costs(sumCosts(stops.values(), trip?.currency ?? "CNY"));
   return (
     <div className="intro">
+      <Cover />
       <DemoCard />
       {phone || total ? (
         <div className="intro-line">

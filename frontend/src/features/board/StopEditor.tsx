@@ -15,6 +15,7 @@ import { hasPlace } from "../room/itinerary";
 import { useText } from "../room/useText";
 import { view } from "../room/view";
 import { focusStop } from "../room/useRoomKeys";
+import { StopPhoto } from "../photos/StopPhoto";
 import { CommentButton } from "../talk/CommentButton";
 import { isUrl, withScheme, parseClock, parseDegrees, parseMinutes } from "./parse";
 import { KindIcon } from "./kinds";
@@ -28,6 +29,7 @@ export function StopEditor({ id, sheet }: { id: string; sheet?: boolean }) {
   if (!stop) return null;
   return (
     <div className="editor" data-no-drag data-testid="stop-editor">
+      <StopPhoto stop={stop} />
       <div className="editor-grid">
         <Names stop={stop} />
         <Choice stop={stop} field="kind" />

@@ -11,6 +11,7 @@ import { CommentButton } from "../talk/CommentButton";
 import { RowFaces } from "../presence/RowFaces";
 import { useStopMarks } from "../proposals/hooks";
 import { StopSuggestions } from "../proposals/Lazy";
+import { StopThumb } from "../photos/StopPhoto";
 import { boardOrder, useDayMark, useLeg } from "../room/itinerary";
 import { useColorOf } from "../room/presence";
 import { useText } from "../room/useText";
@@ -141,6 +142,7 @@ function Line({ stop, n, open }: { stop: Stop; n: number; open: boolean }) {
 
   return (
     <div className="stop-line">
+      <StopThumb stop={stop} />
       <span className="stop-time num">
         {stop.start_time ? <b>{stop.start_time}</b> : null}
         {stop.end_time ? <span>{stop.end_time}</span> : stop.duration_min && stop.start_time ? <span>{formatDuration(stop.duration_min, language)}</span> : null}

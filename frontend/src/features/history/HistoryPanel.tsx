@@ -2,7 +2,7 @@
 import { RotateCcw, X } from "lucide-react";
 import { memo, useEffect, useMemo, useRef } from "react";
 import { formatClock, formatDate } from "../../i18n/format";
-import { type Change, type RecordType, type RoomEvent } from "../../protocol.gen";
+import { type Change, type Photo, type RecordType, type RoomEvent } from "../../protocol.gen";
 import { setField } from "../../realtime/operations";
 import { useCanEdit, useRoom, useRoomState } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
@@ -17,7 +17,8 @@ import { Fold } from "./Fold";
 import { folded } from "./folds";
 import { isTold, kindKey, subjectOf } from "./talkKinds";
 import { useEvents, type EventLog } from "./useEvents";
-import { excerpt, fieldLabel, isSilent, showValue } from "./values";
+import { Picture } from "../photos/Picture";
+import { excerpt, fieldLabel, isPhoto, isSilent, showValue } from "./values";
 import "./history.css";
 
 const ENOUGH = 12;
@@ -145,7 +146,7 @@ const fieldsOf = (change: Change, field: string | null): string[] =>
 function FieldChange({ change, field }: { change: Change; field: string }) {
   const text = useText();
   const { t } = text;
-  const { client, store } = useRoom();
+  const { client, store, tripId } = useRoom();
   const canEdit = useCanEdit();
   const currency = useRoomState((s) => s.stops.get(change.id)?.cost_currency ?? s.trip?.currency ?? "CNY");
   const dayWords = (id: unknown): string => {
@@ -156,6 +157,7 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
   const show = (value: unknown) => (field === "day_id" ? dayWords(value) : showValue(field, value, text, currency));
   const before = change.old?.[field];
   const [was, is] = excerpt(show(before), show(change.set[field]));
+  const seen = (value: unknown) => isPhoto(field) && value != null ? <Picture className="entry-photo" tripId={tripId} photo={value as Photo} alt={show(value)} sizes="44px" /> : null;
   const op = canEdit && change.old && field in change.old ? setField(change.t as RecordType, change.id, field, before ?? null) : null;
   const exists = useRoomState((s) => (change.t === "stop" ? s.stops.has(change.id) : change.t === "day" ? s.days.some((day) => day.id === change.id) : true));
   function restore(): void {
@@ -167,7 +169,7 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
     <li className="change">
       <span className="change-field">{fieldLabel(change.t, field, t)}</span>
       <span className="change-values">
-        <del>{was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{is}</ins>
+        <del>{seen(before) ?? was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{seen(change.set[field]) ?? is}</ins>
       </span>
       {op && exists ? <IconButton className="change-restore" label={`${t("history.restore")}: ${show(before)}`} tip={false} title={t("history.restore")} onClick={restore}><RotateCcw size={14} aria-hidden /></IconButton> : null}
     </li>

@@ -25,5 +25,8 @@ export function kindKey(event: RoomEvent): string {
   const set = event.talk?.find((each) => each.t === "message")?.set ?? {};
   if (event.kind === "comment.resolve") return set["resolved_by"] == null ? "comment_reopen" : "comment_resolve";
   if (event.kind === "message.post") return set["reply_to"] == null ? "message_post" : "message_reply";
+  // Showing and taking away are one operation.
+  const photo = event.kind === "trip.set_cover" ? "cover" : event.kind === "stop.set_photo" ? "photo" : null;
+  if (photo !== null && event.changes[0]?.set[photo] === null) return `${event.kind.replace(".set", "_remove")}`;
   return event.kind.replace(".", "_");
 }

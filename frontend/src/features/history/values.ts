@@ -13,6 +13,7 @@ export function fieldLabel(record: RecordType, field: string, t: T): string {
 
 export function showValue(field: string, value: unknown, { t, language }: { t: T; language: Language }, currency: string): string {
   if (value === null || value === undefined || value === "") return t("history.empty_value");
+  if (isPhoto(field)) return t("photo.value");
   if (field.startsWith("links.")) return (value as Link).title || (value as Link).url;
   if (field === "cost_amount" && typeof value === "number") return formatMoney(value, currency, language);
   if (field === "duration_min" && typeof value === "number") return formatDuration(value, language);
@@ -23,6 +24,9 @@ export function showValue(field: string, value: unknown, { t, language }: { t: T
   if (typeof value === "object") return JSON.stringify(value);
   return String(value);
 }
+
+/** Fields whose value is to be seen, not read. */
+export const isPhoto = (field: string): boolean => field === "cover" || field === "photo";
 
 /** Fields that say nothing to a reader, or that the sentence above already says. */
 const SILENT = new Set(["pos", "id", "deleted", "color", "joined_at", "created_at", "created_by", "proposed_by"]);

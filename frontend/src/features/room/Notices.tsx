@@ -32,7 +32,7 @@ function FailureCard({ failure }: { failure: Failure }) {
       <div className="room-notice" role="status" data-testid="undo-refused">
         <TriangleAlert size={18} aria-hidden />
         <div>
-          <p>{t("live.undoConflict")}</p>
+          <p>{failure.code === "photo_gone" ? codeText(failure.code, failure.message, t) : t("live.undoConflict")}</p>
           <div className="room-notice-actions">
             <Button size="sm" variant="ghost" onClick={() => failure.discard()}>{t("common.close")}</Button>
           </div>

@@ -15,6 +15,8 @@ import { Segmented } from "../../ui/Field";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { openSample } from "../home/demoLink";
+import { Picture } from "../photos/Picture";
+import "../photos/photos.css";
 import { NewTripDialog } from "./NewTripDialog";
 import "./trips.css";
 
@@ -110,7 +112,7 @@ function TripCard({ trip, onRestore }: { trip: TripSummary; onRestore?: (() => v
   const dates = trip.start_date && trip.end_date ? formatRange(trip.start_date, trip.end_date, language) : t("trips.noDates");
   return (
     <article className="card trip-card" data-testid={`trip-${trip.id}`}>
-      <Cover id={trip.id} />
+      {trip.cover ? <Picture className="cover-photo" tripId={trip.id} photo={trip.cover} alt="" sizes="(max-width: 719px) 100vw, 420px" /> : <Cover id={trip.id} />}
       <div className="trip-card-body">
         <h2>{onRestore || trip.deleted ? trip.title : <Link to={`/t/${trip.id}`} className="trip-card-link">{trip.title}</Link>}</h2>
         {trip.unread > 0 ? <span className="trip-unread num" data-testid="trip-unread"><MessageCircle size={13} aria-hidden /><span aria-hidden>{trip.unread > 99 ? "99+" : trip.unread}</span><span className="vh">{t("talk.unread", { count: trip.unread })}</span></span> : null}

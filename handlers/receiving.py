@@ -1,0 +1,43 @@
+"""How many uploads a process receives at once, for it holds each in memory until it is whole.
+
+Owns the two bounds. One in a process, made with its `Deps`; used by `handlers.photos`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from domain.errors import Throttled, Unavailable
+
+MOST = 12
+"""At once; so many times the largest upload is what it may cost."""
+OF_USER = 3
+RETRY_SECONDS = 5
+"""After which somebody who was refused may try again."""
+
+
+class Uploads:
+    """Uploads under way: at most `most`, and `of_user` of one person."""
+
+    def __init__(self, most: int = MOST, of_user: int = OF_USER) -> None:
+        self._most = most
+        self._of_user = of_user
+        self._now: Counter[str] = Counter()
+
+    def begin(self, user_id: str) -> None:
+        """Raises `Throttled` for the one person, `Unavailable` when there is no room for anybody."""
+        if self._now[user_id] >= self._of_user:
+            message = f"{self._of_user} uploads of yours are under way, wait for one"
+            raise Throttled(message, code="uploads_busy", retry_after=RETRY_SECONDS)
+        if self._now.total() >= self._most:
+            message = "too many uploads are under way here, try again"
+            raise Unavailable(message, code="uploads_busy", retry_after=RETRY_SECONDS)
+        self._now[user_id] += 1
+
+    def end(self, user_id: str) -> None:
+        self._now[user_id] -= 1
+        if not self._now[user_id]:
+            del self._now[user_id]
+
+    def __len__(self) -> int:
+        return self._now.total()
