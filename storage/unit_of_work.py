@@ -96,6 +96,7 @@ class SqlUnitOfWork:
             # They know the unit: left to themselves they, and all events of a transaction, would be garbage
             # for the collector, which stops the whole process for it.
             del self._trips, self._accounts, self._talk, self._answers, self._search, self._jobs
+            del self._mails, self._photos
 
     def _open_gate(self) -> None:
         gate = self._units.gate
