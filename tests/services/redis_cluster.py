@@ -59,6 +59,11 @@ class ClusterNode(Redis):
         known = told["cluster_known_nodes"] == str(self._size) and told["cluster_state"] == "ok"
         return int(told["cluster_slots_ok"]) if known else -1
 
+    @property
+    def followers(self) -> int:
+        """Replicas of this node that are up to date."""
+        return self.send("INFO replication", bulk=True).count("state=online")
+
 
 class RedisCluster:
     """See the module. `nodes[n]` has the n-th third of the slots at first; those behind the third follow the
@@ -85,6 +90,8 @@ class RedisCluster:
         if fresh:
             self._join()
         self._agree()
+        replicas = len(self.nodes) - NODES
+        _wait(lambda: sum(node.followers for node in self.nodes) == replicas)
         return self
 
     def remove(self) -> None:
@@ -138,6 +145,10 @@ class RedisCluster:
 
     def _agree(self) -> None:
         _wait(lambda: all(node.knows == SLOTS for node in self.nodes))
+
+    def replaceable(self) -> set[int]:
+        """Indices of the masters whose replica is ready to take over."""
+        return {n for n, node in enumerate(self.nodes) if node.running and node.followers}
 
     def __enter__(self) -> Self:
         return self.start()
