@@ -180,7 +180,9 @@ class Presence:
             self._change(trip_id, lambda room: room.settle(self._now()))
 
     async def refresh(self) -> None:
-        """Tell the store that our people are still here, and compare the others with it."""
+        """Compare with the store, then tell it that our people are still here: in this order, for a tab
+        that has come to another process meanwhile would be overwritten, unread."""
+        await self._load(list(self._rooms))
         puts = [
             (trip_id, sid, msgspec.json.encode(stored))
             for trip_id, room in self._rooms.items()
@@ -189,7 +191,6 @@ class Presence:
         for start in range(0, len(puts), SAVE_AT_ONCE):
             if not await self._store.write(puts[start : start + SAVE_AT_ONCE], []):
                 return
-        await self._load(list(self._rooms))
 
     async def _load(self, trip_ids: list[str]) -> None:
         for start in range(0, len(trip_ids), SAVE_AT_ONCE):

@@ -211,9 +211,12 @@ class RoomPresence:
         """Take what the store holds about other processes as the truth, but for fresh news."""
         for sid, entry in stored.items():
             here = self._local.get(sid)
-            moved = here is None or entry.since > here.since
-            if entry.node != self._node and moved and sid not in self._left:
+            if entry.node == self._node or sid in self._left:
+                continue
+            if here is None or entry.since > here.since:
                 self._believe(entry.node, entry.person, now, entry.since)
+            elif entry.since < here.since:
+                self._ours.add(sid)  # the tab has come here since: say so
         for sid, other in list(self._remote.items()):
             if sid not in stored and other.seen + GRACE < now:
                 self._forget(sid, now)

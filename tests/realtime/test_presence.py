@@ -122,6 +122,10 @@ def test_a_tab_that_moved_is_found_in_the_store_when_no_message_came() -> None:
     assert state.local() == [person("a")]
     state.reconcile({"a": Stored("other", person("a"), 101)}, now=1)
     assert state.local() == [] and state.people() == [person("a")]
+    state.enter(person("a"), since=300)
+    state.take()
+    state.reconcile({"a": Stored("other", person("a"), 101)}, now=1)
+    assert state.take().our_put == [person("a")], "contradicted at once"
 
 
 def test_a_departure_counts_only_from_the_process_that_has_the_tab() -> None:
@@ -282,6 +286,27 @@ async def test_without_store_and_bus_presence_is_local_and_heals(world: World) -
     await here.hub.presence.refresh()
     everybody = {"ann.ta", "bob.tb", "carl.tc"}
     await until(lambda: ann.people() == bob.people() == carl.people() == everybody)
+
+
+async def test_a_tab_that_moved_while_nobody_could_say_so_is_shown_where_it_is(world: World) -> None:
+    here, there = await world.node(), await world.node()
+    broken, bob = await here.client("ann", "ta").join(), await here.client("bob", "tb").join()
+    await until(lambda: bob.people() == {"ann.ta", "bob.tb"})
+    world.bus.down()
+    moved = await there.client("ann", "ta").join()  # and the old connection does not know it yet
+    await moved.send({"t": "presence", "looking": {"t": "stop", "id": "s1"}})
+    await asyncio.sleep(4 * QUIET.presence.tick)
+    for node in (here, there, here):
+        await node.hub.presence.refresh()
+
+    def looking() -> list[str]:
+        puts = [p for message in bob.of("people") for p in message.get("put", []) if p["session"] == "ann.ta"]
+        return [p["looking"]["id"] for p in puts if "looking" in p]
+
+    await until(lambda: looking() == ["s1"])
+    broken.session.left()
+    await here.hub.sweep()
+    assert bob.people() == {"ann.ta", "bob.tb"}
 
 
 async def test_a_reconnect_of_the_same_tab_does_not_flicker(world: World) -> None:
