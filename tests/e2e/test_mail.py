@@ -182,36 +182,53 @@ def test_what_does_not_succeed_says_why(people: People) -> None:
     expect(page.get_by_role("heading", level=1, name="This link does not work any more")).to_be_visible()
 
 
+SHARE_ENGLISH = {
+    "share": "Share", "create": "Create link", "wrong": "This is no e-mail address: no, address",
+    "send": "Create and send to 1 person", "sent": "On its way to 1 person.",
+    "subject": "Ann invites you to plan “Lijiang”",
+}  # fmt: skip
+SHARE_CHINESE = {
+    "share": "分享", "create": "创建链接", "wrong": "这不是邮箱地址：no、address",
+    "send": "创建并发送给 1 人", "sent": "正在发送给 1 人。", "subject": "Ann 邀请你一起安排“Lijiang”",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("color", ["light", "dark"])
-@pytest.mark.parametrize("screen", [pytest.param(DESKTOP, id="desktop"), pytest.param(PHONE, id="phone")])
+@pytest.mark.parametrize(
+    ("words", "locale", "screen"),
+    [
+        pytest.param(SHARE_ENGLISH, "en-US", DESKTOP, id="english-desktop"),
+        pytest.param(SHARE_CHINESE, "zh-CN", PHONE, id="chinese-phone"),
+    ],
+)
 def test_an_invitation_comes_by_mail(
-    people: People, mailbox: Mailbox, screen: dict[str, Any], color: str
+    people: People, mailbox: Mailbox, words: dict[str, str], locale: str, screen: dict[str, Any], color: str
 ) -> None:
-    ann = people.person("Ann", color_scheme=color, **screen)
+    ann = people.person("Ann", locale=locale, color_scheme=color, **screen)
     register(ann)
     trip = people.trip(ann)
     room = Room.enter(ann, trip)
     page, width = room.page, screen["viewport"]["width"]
     if screen is PHONE:
         page.get_by_test_id("trip-menu").tap()
-        page.get_by_role("menuitem", name="Share").tap()
+        page.get_by_role("menuitem", name=words["share"]).tap()
     else:
-        page.get_by_role("button", name="Share").click()
+        page.get_by_role("button", name=words["share"]).click()
     to = f"bo-{secrets.token_hex(4)}@example.net"
     box = page.get_by_test_id("invite-mail")
     box.fill("no address")
-    page.get_by_role("button", name="Create link").click()
-    expect(page.get_by_role("alert").filter(has_text="no e-mail address")).to_contain_text("no, address")
+    page.get_by_role("button", name=words["create"]).click()
+    expect(page.get_by_text(words["wrong"])).to_be_visible()
     box.fill(f"Bo <{to}>, {to}")
-    page.get_by_role("button", name="Create and send to 1 person").scroll_into_view_if_needed()
-    look(page, f"invite-{'phone' if screen is PHONE else 'desktop'}-{color}-1", width)
-    page.get_by_role("button", name="Create and send to 1 person").click()
-    expect(page.get_by_test_id("toast").filter(has_text="On its way to 1 person.")).to_be_visible()
+    page.get_by_role("button", name=words["send"]).scroll_into_view_if_needed()
+    look(page, f"invite-{locale}-{color}-1", width)
+    page.get_by_role("button", name=words["send"]).click()
+    expect(page.get_by_test_id("toast").filter(has_text=words["sent"])).to_be_visible()
     expect(page.get_by_test_id("invite-made")).to_be_visible()
-    look(page, f"invite-{'phone' if screen is PHONE else 'desktop'}-{color}-2", width)
+    look(page, f"invite-{locale}-{color}-2", width)
 
     mail = mail_to(mailbox, to)
-    assert mail.message["Subject"] == "Ann invites you to plan “Lijiang”"
+    assert mail.message["Subject"] == words["subject"]
     if SHOTS:
         (Path(SHOTS) / "invite.html").write_text(mail.part("html"), "utf-8")
     bo = people.person("Bo", 1)

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, select
 from domain.administration import ReadTrip
 from domain.entities import Trip
 from domain.events import decode_event
+from domain.membership import Invite
 from domain.operations import AddStop, SetTripCover, SetTripVisibility, StopFields
 from domain.photos import StoredPhoto, Thumbnails
 from domain.services.administration import read_trip
@@ -30,6 +31,7 @@ from storage.schema import SchemaError, upgrade
 from storage.tables import log_records, operations, trips
 from storage.tables_photos import PIECE
 from storage.unit_of_work import SqlUnits
+from tests.contracts.test_mails import a_link, a_mail, a_mail_job
 from tests.storage.support import AT, do, make_trip
 
 KINDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)]
@@ -341,3 +343,26 @@ def test_a_damaged_photo_is_found(url: str, engine: Engine, tmp_path: Path) -> N
     with pytest.raises(Failed, match="photo_files"):
         load(rewritten(archive, change), fresh(tmp_path), new_epochs=True)
     assert is_empty(fresh(tmp_path))
+
+
+def test_mailed_invitations_work_after_a_restore_and_mails_that_wait_are_left_out(
+    url: str, engine: Engine, tmp_path: Path
+) -> None:
+    with SqlUnits(engine)(True) as unit:
+        unit.accounts.add_invite(Invite("i1", "t1", "shown", "viewer", "ann", "Ann", AT, 1))
+        unit.accounts.add_invite_link("mailed", "i1")
+        unit.jobs.add(a_mail_job("j1"))
+        unit.mails.add(a_mail("j1"))
+        unit.mails.add_reset(a_link("reset", "j1"))
+        unit.commit()
+    path = tmp_path / "backup.zip"
+    write(url, path)
+    load(path, fresh(tmp_path), new_epochs=True)
+    assert b"example" not in b"".join(zipfile.ZipFile(path).read(n) for n in zipfile.ZipFile(path).namelist())
+    second = make_engine(fresh(tmp_path), 1)
+    with SqlUnits(second)(False) as unit:
+        found = unit.accounts.invite_by_token("mailed")
+        assert found is not None and found.id == "i1"
+        assert unit.jobs.job("j1") is None and unit.mails.mail("j1") is None
+        assert unit.mails.reset("reset") is None
+    second.dispose()

@@ -33,7 +33,7 @@ export function Invites() {
   const active = (list.data ?? []).filter((invite) => !invite.revoked && (!invite.expires_at || new Date(invite.expires_at).getTime() > Date.now()));
 
   async function create(): Promise<void> {
-    const fault = bad.length > 0 ? t("people.mailBad", { what: bad.join(", ") }) : good.length > MOST_ADDRESSES ? t("people.mailMany", { count: MOST_ADDRESSES }) : undefined;
+    const fault = bad.length > 0 ? t("people.mailBad", { what: bad.join(language === "zh" ? "、" : ", ") }) : good.length > MOST_ADDRESSES ? t("people.mailMany", { count: MOST_ADDRESSES }) : undefined;
     setWrong(fault);
     if (fault) return;
     setBusy(true);
