@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from domain.jobs import Job
 from domain.mail import Mail, ResetLink
 from domain.membership import Invite
+from storage.faults import Contention, fault_of
 from storage.unit import UnitFactory
 from tests.contracts.test_jobs import AT, FAR, LATER, SOON, a_job, call, put
 from tests.storage.support import Store
@@ -136,3 +138,28 @@ def test_an_invitation_has_as_many_links_as_it_was_mailed(store: Store) -> None:
     with units(False) as unit:
         found = unit.accounts.invite_by_token("mailed-1")
         assert found is not None and found.revoked
+
+
+def test_of_many_who_use_a_link_at_once_one_gets_it(store: Store) -> None:
+    processes = [store.process() for _ in range(4)]
+    put(processes[0], *(a_mail_job(f"j{n}") for n in range(10)))
+    for n in range(10):
+        ask(processes[0], "add_reset", a_link(f"h{n}", f"j{n}", user_id=f"u{n}"))
+
+    def use(process: int) -> list[int]:
+        got: list[int] = []
+        for n in range(10):
+            while True:
+                try:
+                    if ask(processes[process], "use_resets", f"u{n}"):
+                        got.append(n)
+                except Exception as error:
+                    if not isinstance(error, Contention) and fault_of(error) is None:
+                        raise
+                    continue
+                break
+        return got
+
+    with ThreadPoolExecutor(4) as threads:
+        got = list(threads.map(use, range(4)))
+    assert sorted(n for each in got for n in each) == list(range(10))
