@@ -311,12 +311,15 @@ class StartPasswordChange(msgspec.Struct, frozen=True):
 
 
 class FinishPasswordChange(msgspec.Struct, frozen=True):
+    """`notice_id`: of the mail about it; None where no mail is sent."""
+
     user_id: str
     auth_id: str
     verified_hash: str
     password_hash: str
     limits: Limits
     at: str
+    notice_id: str | None = None
 
 
 class ChangeProfile(msgspec.Struct, frozen=True):

@@ -211,8 +211,11 @@ class PasswordHandler(AuthHandler):
             password_hash=await hasher.hash(body.new),
             limits=limits,
             at=self.deps.clock(),
+            notice_id=new_id() if self.deps.features.mail else None,
         )
         await self.end_sessions(await run(services.finish_password_change, command))
+        if command.notice_id is not None:
+            self.deps.ring(command.notice_id)
         self.reply(Ok())
 
 

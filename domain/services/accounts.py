@@ -47,6 +47,7 @@ from domain.accounts import (
 )
 from domain.errors import Conflict, Forbidden, Invalid, Throttled, Unauthenticated
 from domain.ports import UnitOfWork
+from domain.services.mailing import queue_notice
 
 MAX_USER_AGENT = 200
 
@@ -198,12 +199,14 @@ def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
 
 
 def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> list[str]:
-    """Set the new password and end every other session; returns their ids."""
+    """Set the new password, end every other session, and say so by mail; returns their ids."""
     user = uow.accounts.user(command.user_id)
     if user is None or user.password_hash != command.verified_hash:
         raise Conflict("the password was changed meanwhile")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
     uow.mails.use_resets(user.id)
+    if command.notice_id is not None:
+        queue_notice(uow, command.notice_id, user, command.at)
     forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
 

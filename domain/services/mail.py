@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.accounts import Limit, Locale, SessionChange, User, is_locked, later, login_key
+from domain.accounts import Limit, SessionChange, User, is_locked, later, login_key
 from domain.errors import Conflict, DomainError, Forbidden, Gone, LimitReached, NotFound, Throttled
-from domain.jobs import LEASE_SECONDS, RING_SECONDS, Job, Letter
+from domain.jobs import LEASE_SECONDS, Job
 from domain.mail import (
     MAIL_KEEP_HOURS,
     MAX_INVITED,
     RESET_MINUTES,
-    RESET_WAIT_MINUTES,
     FinishMail,
     FinishReset,
     InviteByMail,
@@ -32,6 +31,7 @@ from domain.mail import (
 from domain.membership import Invite
 from domain.ports import UnitOfWork
 from domain.services.accounts import account_key, count_here, forgive, open_session
+from domain.services.mailing import queue_mail, queue_notice
 from domain.services.members import create_invite
 
 
@@ -40,7 +40,7 @@ def request_reset(command: RequestReset, uow: UnitOfWork) -> None:
     limits, key = command.limits, login_key(command.login)
     _count(uow, f"reset:address:{command.address}", limits.reset_address, command.at)
     _count(uow, f"reset:account:{key}", limits.reset_account, command.at)
-    _queue(uow, command.job_id, "reset", command.locale, command.at, recipient=command.login)
+    queue_mail(uow, command.job_id, "reset", command.locale, command.at, recipient=command.login)
 
 
 def read_reset(command: ReadReset, uow: UnitOfWork) -> ResetOffer:
@@ -64,17 +64,7 @@ def finish_reset(command: FinishReset, uow: UnitOfWork) -> SessionChange:
         uow.accounts.remove_sessions([command.old_auth_id])
         ended.append(command.old_auth_id)
     open_session(uow.accounts, user.id, command.session, command.at)
-    if user.email is not None:
-        _queue(
-            uow,
-            command.notice_id,
-            "changed",
-            user.locale,
-            command.at,
-            user_id=user.id,
-            recipient=user.email,
-            about=user.id,
-        )
+    queue_notice(uow, command.notice_id, user, command.at)
     return SessionChange(user, ended)
 
 
@@ -96,7 +86,7 @@ def invite_by_mail(command: InviteByMail, uow: UnitOfWork) -> Invite:
         for key, limit in shared:
             _count(uow, key, limit, create.at)
         _count(uow, f"invite:to:{login_key(mail.address)}", limits.invite_mails_recipient, create.at)
-        _queue(
+        queue_mail(
             uow,
             mail.job_id,
             "invite",
@@ -177,34 +167,6 @@ def _end(uow: UnitOfWork, job_id: str, token: str, at: str) -> bool:
     if done:
         uow.mails.remove([job_id])
     return done
-
-
-def _queue(
-    uow: UnitOfWork,
-    job_id: str,
-    letter: Letter,
-    locale: Locale,
-    at: str,
-    *,
-    recipient: str,
-    about: str = "",
-    user_id: str = "",
-    trip_id: str = "",
-) -> None:
-    wait = {"minutes": RESET_WAIT_MINUTES} if letter == "reset" else {"hours": MAIL_KEEP_HOURS}
-    job = Job(
-        id=job_id,
-        user_id=user_id,
-        trip_id=trip_id,
-        format=letter,
-        locale=locale,
-        created_at=at,
-        due_at=later(at, seconds=RING_SECONDS),
-        expires_at=later(at, **wait),
-        kind="mail",
-    )
-    uow.jobs.add(job)
-    uow.mails.add(Mail(job_id, recipient, about, at))
 
 
 def _offer(uow: UnitOfWork, token_hash: str, at: str) -> ResetOffer:

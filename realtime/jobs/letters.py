@@ -44,7 +44,7 @@ TEXTS: dict[Locale, dict[Letter, dict[str, str]]] = {
         "changed": {
             "subject": "你的同游密码已更改",
             "title": "密码已更改",
-            "lead": "{name}，你好！你的账号刚刚通过邮件里的链接设置了新密码，所有设备都已退出登录。",
+            "lead": "{name}，你好！你的账号刚刚设置了新密码，其他设备都已退出登录。",
             "action": "登录",
             "note": "如果是你本人操作，无需再做什么。",
             "why": "如果不是你，请立刻在登录页点“忘记密码？”重新设置，并检查邮箱是否安全。",
@@ -70,8 +70,8 @@ TEXTS: dict[Locale, dict[Letter, dict[str, str]]] = {
         "changed": {
             "subject": "Your Tongyou password was changed",
             "title": "Your password was changed",
-            "lead": "Hello {name}, a new password was set for your account with a link from a mail. "
-            "All devices have been signed out.",
+            "lead": "Hello {name}, a new password was set for your account. All other devices have been "
+            "signed out.",
             "action": "Sign in",
             "note": "If it was you, there is nothing to do.",
             "why": "If it was not you, use “Forgot your password?” on the sign-in page at once, and check "

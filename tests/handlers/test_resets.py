@@ -66,6 +66,20 @@ async def test_from_a_forgotten_password_to_a_new_one(world: World) -> None:
     assert "was changed" in str(world.mails[-1]["Subject"]) or "已更改" in str(world.mails[-1]["Subject"])
 
 
+async def test_a_change_in_the_settings_is_told_by_mail_too(world: World) -> None:
+    ann = await register(world, locale="en")
+    token = await mailed(world)
+    changed = await ann.post("/api/auth/password", {"current": OLD, "new": NEW})
+    assert changed.status == 200
+    notice = (await world.post_all())[-1]
+    assert notice["To"] == "ann@example.net" and notice["Subject"] == "Your Tongyou password was changed"
+    assert (await world.client().post("/api/auth/reset/check", {"token": token})).status == 410
+    nomail = await world.client().account("nomail")
+    sent = len(world.mails)
+    assert (await nomail.post("/api/auth/password", {"current": OLD, "new": NEW})).status == 200
+    assert len(await world.post_all()) == sent
+
+
 async def test_the_answer_is_the_same_for_any_name(world: World) -> None:
     await register(world)
     await world.client().account("nomail")
