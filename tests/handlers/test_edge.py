@@ -168,14 +168,16 @@ def _build(dist: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/login", "/register", "/trips", "/settings", "/t/abc123", "/invite/to-ken_1"]
+    "path",
+    ["/", "/login", "/register", "/forgot", "/reset", "/trips", "/settings", "/t/abc123", "/invite/to-ken_1"],
 )
 async def test_pages_are_the_spa(world: World, tmp_path: Path, path: str) -> None:
     _build(tmp_path)
     client = world.client()
     answer = await client.get(path)
     assert answer.status == 200 and b"SPA" in answer.body
-    assert answer.headers["Cache-Control"] == "no-cache"
+    secret = path.startswith(("/reset", "/invite/"))
+    assert answer.headers["Cache-Control"] == ("no-store" if secret else "no-cache")
     assert answer.headers["Content-Type"].startswith("text/html")
     assert "_xsrf" in client.cookies
     again = await client.get(path, If_None_Match=answer.headers["Etag"])
