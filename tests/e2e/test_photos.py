@@ -237,6 +237,16 @@ def test_screens(people: People, locale: str, screen: dict[str, Any], color: str
     choose(page, a_landscape())
     expect_shown(page)
     _photo(ann, trip, "Old Town", a_landscape(1_200, 900, 30))
+    fields = {
+        "cost_amount": 8000,
+        "status": "booked",
+        "name_alt": "古城",
+        "notes": "Slowly, with a guide and an umbrella",
+    }
+    op = {"kind": "stop.set_fields", "id": trip.stops["Old Town"], "fields": fields}
+    ann.api("POST", f"/api/trips/{trip.id}/operations", {"op_id": "op-fields", "base": 0, "op": op})
+    op = {"kind": "stop.set_fields", "id": trip.stops["Black Dragon Pool"], "fields": {"cost_amount": 12000}}
+    ann.api("POST", f"/api/trips/{trip.id}/operations", {"op_id": "op-fields-2", "base": 0, "op": op})
     _photo(ann, trip, "Tiger Leaping Gorge", a_landscape(900, 1_200, 160))
     expect_loaded(row(page, trip, "Old Town").locator(".stop-thumb"))
     page.get_by_role("button", name=re.compile("Close|关闭")).first.click()
