@@ -16,7 +16,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.web import HTTPError, stream_request_body
 
 from domain.accounts import Count, new_id
-from domain.errors import DomainError, NotFound
+from domain.errors import DomainError, Invalid, NotFound
 from domain.photos import (
     MEDIA_TYPE,
     WIDTHS,
@@ -82,6 +82,7 @@ class UploadHandler(PhotoHandler):
     """The body is the file itself. Refusals wait for its end: they are answers to it."""
 
     _refusal: Exception | None = None
+    _empty = True
     _holder: str | None = None
     _known: StoredPhoto | None = None
     _deadline: asyncio.TimerHandle | None = None
@@ -124,6 +125,7 @@ class UploadHandler(PhotoHandler):
             connection.stream.close()
 
     def data_received(self, chunk: bytes) -> None:
+        self._empty = False
         if self._holder is not None:  # else it is refused, or here already
             self._pieces.append(chunk)
 
@@ -133,6 +135,8 @@ class UploadHandler(PhotoHandler):
 
     async def post(self, trip_id: str, photo_id: str) -> None:
         self._accept()
+        if self._empty:
+            raise Invalid("the body must be the photo itself", field="")
         if self._known is None:
             body = b"".join(self._pieces)
             self._pieces.clear()
@@ -210,7 +214,7 @@ routes = [
                 "Upload a photo for the trip, under an id of one's own; its sizes are made in the background",
                 PhotoAnswer,
                 status=202,
-                errors=(*_TRIP, 409, 415, 422, 429, 503),
+                errors=(400, *_TRIP, 409, 415, 422, 429, 503),
                 takes=TYPES,
             ),
         },

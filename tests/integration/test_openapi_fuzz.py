@@ -67,13 +67,19 @@ enabled = false
 "path.answer_id" = "{answer}"
 "path.conversation_id" = "{talk}"
 "path.invite_id" = "{invite}"
-"path.photo_id" = "{photo}"
-"path.width" = "320"
 "path.token" = "{link}"
 
 [[operations]]
 include-path-regex = "^/api/ai/answers"
 parameters = {{ "path.answer_id" = "{private}" }}
+
+# Uploads are under ids of their own.
+[[operations]]
+include-name = [
+    "GET /api/trips/{{trip_id}}/photos/{{photo_id}}",
+    "GET /api/trips/{{trip_id}}/photos/{{photo_id}}/{{width}}",
+]
+parameters = {{ "path.photo_id" = "{photo}", "path.width" = "320" }}
 
 # What may put a trip into the bin does it to another one: the first is still needed.
 [[operations]]
