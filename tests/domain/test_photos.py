@@ -212,6 +212,15 @@ def test_how_long_photos_are_kept(album: Album) -> None:
     assert cover(album) is None and album.row("p2") is not None
 
 
+def test_what_is_shown_is_never_swept_whatever_its_row_says(album: Album) -> None:
+    album.ready("p1")
+    album.op(SetTripCover("p1"))
+    with album.units(True) as unit:
+        unit.photos.keep(album.trip, ["p1"], AT)
+        unit.commit()
+    assert album.sweep(later(AT, days=1_000)) == 0 and album.row("p1") is not None
+
+
 def test_undo_of_what_is_no_longer_kept_says_so(album: Album) -> None:
     album.ready("p1")
     album.op(SetTripCover("p1"))

@@ -13,6 +13,7 @@ from playwright.sync_api import FilePayload, Locator, Page, Request, expect
 
 from tests.e2e.people import DESKTOP, PHONE, Line, People, Person, Trip
 from tests.e2e.screens import Room, expect_to_fit
+from tests.e2e.test_accessibility import expect_no_violations
 from tests.photos import a_landscape, a_photo, much_detail
 
 pytestmark = pytest.mark.timeout(120)
@@ -157,6 +158,7 @@ def test_what_is_no_photo_says_so_and_the_next_one_works(people: People) -> None
     expect(alert).to_contain_text("This file is not a photo that can be read.")
     expect(alert.get_by_role("button", name="Choose another")).to_be_visible()
     shoot(ann.page, "failed")
+    expect_no_violations(ann.page, "failed upload")
     choose(ann.page, b"some words", name="words.txt", kind="text/plain")
     expect(ann.page.get_by_test_id("toast")).to_contain_text("This is not a photo.")
     alert.get_by_role("button", name="Dismiss").click()
@@ -175,6 +177,7 @@ def test_an_upload_shows_how_far_it_is_and_can_be_stopped(people: People) -> Non
     expect(slot(ann.page)).to_have_attribute("data-state", "sending")
     expect(slot(ann.page).get_by_role("progressbar")).to_be_visible()
     shoot(ann.page, "sending")
+    expect_no_violations(ann.page, "upload under way")
     ann.excuse("ERR_")
     slot(ann.page).get_by_role("button", name="Cancel").click()
     expect(slot(ann.page)).to_have_attribute("data-state", "empty")
@@ -251,14 +254,17 @@ def test_screens(people: People, locale: str, screen: dict[str, Any], color: str
     expect_loaded(row(page, trip, "Old Town").locator(".stop-thumb"))
     page.get_by_role("button", name=re.compile("Close|关闭")).first.click()
     shoot(page, f"{name}-2-plan")
+    expect_no_violations(page, f"plan with photos, {name}")
     expect_to_fit(page, screen["viewport"]["width"])
     row(page, trip, "Old Town").locator(".stop-open").click()
     expect_loaded(page.get_by_test_id("stop-editor").locator(".picture"))
     shoot(page, f"{name}-3-editor")
+    expect_no_violations(page, f"stop with a photo, {name}")
     expect_to_fit(page, screen["viewport"]["width"])
     ann.go("/trips")
     expect_loaded(page.get_by_test_id(f"trip-{trip.id}").locator(".picture"))
     shoot(page, f"{name}-4-trips")
+    expect_no_violations(page, f"trips with covers, {name}")
 
 
 def _photo(person: Person, trip: Trip, stop: str, body: bytes) -> None:
