@@ -137,7 +137,7 @@ export const en = {
   day: {
     number: "Day {{n}}", unscheduled: "Unscheduled", titlePlaceholder: "Name this day", notes: "Notes of the day",
     notesPlaceholder: "Notes for the day", add: "Add a day", addStop: "Add a stop", remove: "Remove day", removed: "Day removed. Its stops are in Ideas.",
-    moveUp: "Move earlier", moveDown: "Move later", empty: "Nothing planned. Add a stop or drag one here.", menu: "Options of day {{n}}",
+    moveUp: "Move earlier", moveDown: "Move later", empty: "Nothing planned. Add a stop or drag one here.", nothing: "Nothing planned yet.", menu: "Options of day {{n}}",
     title: "Title of day {{n}}", fit: "Show on the map", noDays: "No days yet", noDaysText: "Set dates, or add days one by one.",
     lookingHere: "{{name}} is here", unscheduledTitle: "Unscheduled days", unscheduledHint: "Days outside the dates of the trip.", addNotes: "Add notes",
     stops_one: "{{count}} stop", stops_other: "{{count}} stops",
@@ -155,7 +155,7 @@ export const en = {
       cost_amount: "Cost", cost_currency: "Currency", status: "Status", proposed_by: "Proposed by", time_zone: "Time zone", day_id: "Day",
       pos: "Place in the day", photo: "Photo",
     },
-    renamed: "Renamed for everyone. “{{name}}”, the name in the other language, went with the old one.", keepOther: "Keep it",
+    renamed: "Renamed for everyone, so “{{name}}” was removed.", keepOther: "Keep it",
     minutes: "minutes", pick: "Pick on the map", picking: "Click the map to place {{name}}", pickCancel: "Cancel picking", clearPosition: "Clear position",
     noPosition: "Not on the map yet", notesPlaceholder: "Opening hours, booking number, what to order", addLink: "Add a link", linkUrl: "Web address",
     linkTitle: "Title", badLink: "An address starts with https:// or http://", badNumber: "This is not a number.", badCost: "This is not an amount.",

@@ -139,7 +139,7 @@ export const zh: Catalogue = {
   day: {
     number: "第 {{n}} 天", unscheduled: "未排期", titlePlaceholder: "给这一天起个名字", notes: "当天备注",
     notesPlaceholder: "当天的备注", add: "加一天", addStop: "添加地点", remove: "移除这一天", removed: "已移除这一天，其中的地点放到了想法里。",
-    moveUp: "前移一天", moveDown: "后移一天", empty: "还没有安排。添加地点，或把地点拖到这里。", menu: "第 {{n}} 天的选项",
+    moveUp: "前移一天", moveDown: "后移一天", empty: "还没有安排。添加地点，或把地点拖到这里。", nothing: "还没有安排。", menu: "第 {{n}} 天的选项",
     title: "第 {{n}} 天的标题", fit: "在地图上显示", noDays: "还没有日子", noDaysText: "设定日期，或一天一天地添加。",
     lookingHere: "{{name}} 在这里", unscheduledTitle: "未排期的日子", unscheduledHint: "落在行程日期之外的日子。", addNotes: "添加备注",
     stops_one: "{{count}} 个地点", stops_other: "{{count}} 个地点",
@@ -157,7 +157,7 @@ export const zh: Catalogue = {
       cost_amount: "花费", cost_currency: "货币", status: "状态", proposed_by: "提议人", time_zone: "时区", day_id: "日子",
       pos: "当天的次序", photo: "照片",
     },
-    renamed: "已为所有人改名，另一种语言的旧名称“{{name}}”已一并移除。", keepOther: "保留它",
+    renamed: "已为所有人改名，旧的“{{name}}”已移除。", keepOther: "保留它",
     minutes: "分钟", pick: "在地图上选取", picking: "点击地图，确定 {{name}} 的位置", pickCancel: "取消选取", clearPosition: "清除位置",
     noPosition: "还没有标到地图上", notesPlaceholder: "开放时间、预订号、值得点的菜", addLink: "添加链接", linkUrl: "网址",
     linkTitle: "标题", badLink: "网址以 https:// 或 http:// 开头", badNumber: "这不是数字。", badCost: "这不是金额。",

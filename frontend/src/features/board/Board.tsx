@@ -95,7 +95,7 @@ function Days() {
           title={t("day.noDays")}
           actions={canEdit ? <><Button variant="primary" onClick={() => view.dialog("dates")}>{t("room.setDates")}</Button><Button onClick={add}>{t("day.add")}</Button></> : undefined}
         >
-          {t("day.noDaysText")}
+          {canEdit ? t("day.noDaysText") : null}
         </Empty>
       ) : null}
       {planned.map((id) => <DaySection key={id} id={id} />)}

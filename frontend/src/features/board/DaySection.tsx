@@ -34,6 +34,7 @@ export const DaySection = memo(function DaySection({ id }: { id: string }) {
   const adding = useView((s) => s.adding === id);
   const focused = useView((s) => s.day === id);
   const slots = useSlots(id);
+  const canEdit = useCanEdit();
   if (!day) return null;
   return (
     <section
@@ -53,7 +54,7 @@ export const DaySection = memo(function DaySection({ id }: { id: string }) {
           </Fragment>
         ))}
       </ol>
-      {stopIds.length === 0 && !adding && !slots ? <p className="day-empty">{t("day.empty")}</p> : null}
+      {stopIds.length === 0 && !adding && !slots ? <p className="day-empty">{t(canEdit ? "day.empty" : "day.nothing")}</p> : null}
       <AddStop list={id} open={adding} />
     </section>
   );
@@ -71,22 +72,23 @@ function DayHead({ id }: { id: string }) {
   const currency = useRoomState((s) => s.trip?.currency ?? "CNY");
   const cost = useRoomState((s) => costs(sumCosts((s.stopIds.get(id) ?? []).map((each) => s.stops.get(each)), currency)));
   if (!day) return null;
+  const number = mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled");
   return (
     <header ref={setNodeRef} className={`day-head ${dropHere ? "drop-after" : ""}`}>
       <span className="day-block num" aria-hidden>{mark.n > 0 ? mark.n : "–"}</span>
       <div className="day-words">
         <h2 className="day-title">
-          <span className="vh">{mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}{day.title ? `: ${day.title}` : ""}</span>
-          <Held t="day" id={id} field="title">
+          <span className="vh">{number}{day.title ? `: ${day.title}` : ""}</span>
+          {canEdit ? <Held t="day" id={id} field="title">
             <Editable
-              value={day.title} label={t("day.title", { n: mark.n })} readOnly={!canEdit} placeholder={t("day.titlePlaceholder")} maxLength={MAX_LENGTH.day.title}
+              value={day.title} label={t("day.title", { n: mark.n })} placeholder={t("day.titlePlaceholder")} maxLength={MAX_LENGTH.day.title}
               onEditing={(what) => reporter.field({ t: "day", id, field: "title" }, what)}
               onCommit={(title) => client.submit({ kind: "day.set_fields", id, fields: { title } })}
             />
-          </Held>
+          </Held> : <span aria-hidden>{day.title || number}</span>}
         </h2>
         <p className="day-date num">
-          <span>{day.date ? formatDate(day.date, language) : mark.n > 0 ? t("day.number", { n: mark.n }) : t("day.unscheduled")}</span>
+          <span>{day.date ? formatDate(day.date, language) : canEdit || day.title ? number : ""}</span>
           {cost ? <span>{cost}</span> : null}
         </p>
       </div>

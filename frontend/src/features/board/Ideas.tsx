@@ -2,7 +2,7 @@ import { useDroppable } from "@dnd-kit/core";
 import { Lightbulb } from "lucide-react";
 import { useTranslation } from "react-i18next";
 import { Fragment } from "react";
-import { IDEAS, useStopIds } from "../../store";
+import { IDEAS, useCanEdit, useStopIds } from "../../store";
 import { useSlots } from "../proposals/hooks";
 import { Suggested } from "../proposals/Lazy";
 import { IN_IDEAS, useView } from "../room/view";
@@ -15,9 +15,12 @@ export function Ideas() {
   const { t } = useTranslation();
   const ids = useStopIds(null);
   const slots = useSlots(IDEAS);
+  const canEdit = useCanEdit();
   const adding = useView((s) => s.adding === IN_IDEAS);
   const dropHere = useView((s) => s.drop !== null && s.drop.day === null && s.drop.after === null);
   const { setNodeRef } = useDroppable({ id: gapId({ day: null, after: null }), data: { day: null, after: null } });
+  // Who only reads has nothing to put there.
+  if (ids.length === 0 && !slots && !canEdit) return null;
   return (
     <section className="day ideas" data-day="0" data-day-id={IN_IDEAS} data-testid="ideas" aria-label={t("ideas.title")}>
       <header ref={setNodeRef} className={`day-head ${dropHere ? "drop-after" : ""}`}>
