@@ -281,3 +281,35 @@ def test_who_closes_a_stop_lets_go_of_its_fields(people: People) -> None:
         ann.page.keyboard.press("Escape")
         expect(here.editor).to_have_count(0)
         expect(held).to_have_count(0)
+
+
+def test_what_gets_the_focus_is_not_under_the_head_of_its_day(people: People) -> None:
+    ann = people.guest("Ann")
+    trip = people.trip(ann, [["Start"], [f"Stop {n}" for n in range(25)]])
+    room = Room.enter(ann, trip)
+    head = room.day(trip.days[1]).locator(".day-head")
+    last = room.row(trip.stops["Stop 24"]).locator(".stop-open")
+    last.focus()
+    for n in range(23, -1, -1):
+        room.page.keyboard.press("k")
+        row = room.row(trip.stops[f"Stop {n}"])
+        expect(row.locator(".stop-open")).to_be_focused()
+        assert box(row)["y"] >= box(head)["y"] + box(head)["height"] - 1, f"Stop {n} is hidden"
+    # A day that is chosen comes with its head.
+    room.page.get_by_role("button", name="Go to day 2").click()
+    room.page.wait_for_function(
+        "([head, board]) => Math.abs(head.getBoundingClientRect().y - board.getBoundingClientRect().y) < 12",
+        arg=[head.element_handle(), room.board.element_handle()],
+    )
+
+
+def test_who_only_reads_is_not_told_to_write(people: People) -> None:
+    ann, cy = people.guest("Ann"), people.guest("Cy", 1, **PHONE)
+    trip = people.trip(ann, [["Old Town"], []])
+    trip.invite(cy, "viewer")
+    room = Room.enter(cy, trip)
+    second = room.day(trip.days[1])
+    expect(second).to_contain_text("Day 2")
+    expect(second).to_contain_text("Nothing planned yet.")
+    expect(room.page.get_by_test_id("ideas")).to_have_count(0)
+    expect(Room.enter(ann, trip).page.get_by_test_id("ideas")).to_be_visible()
