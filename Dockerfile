@@ -31,7 +31,8 @@ RUN groupadd --gid 10001 tongyou \
     && useradd --uid 10001 --gid tongyou --no-create-home --home-dir /srv/tongyou --shell /usr/sbin/nologin tongyou
 WORKDIR /srv/tongyou
 COPY --from=packages /srv/tongyou/.venv .venv
-COPY server.py supervisord.conf ./
+COPY server.py settings.py supervisord.conf ./
+COPY wiring wiring
 COPY domain domain
 COPY handlers handlers
 COPY operations operations
@@ -42,7 +43,7 @@ COPY --from=spa /spa/dist frontend/dist
 # processes print goes to the container's own output.
 RUN sed -i -e 's|^stdout_logfile=.*|stdout_logfile=/dev/fd/1|' -e 's|^stdout_logfile_maxbytes=.*|stdout_logfile_maxbytes=0|' \
         -e '/^stdout_logfile_backups=/d' supervisord.conf \
-    && .venv/bin/python -m compileall -q domain handlers operations realtime storage server.py \
+    && .venv/bin/python -m compileall -q wiring domain handlers operations realtime storage server.py settings.py \
     && mkdir -p var/log \
     && chown -R tongyou:tongyou var
 USER tongyou

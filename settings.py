@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sqlalchemy import make_url
-
 from domain.accounts import Limit, Limits
 from handlers import logs
 from realtime.jobs.mail_server import MailServer, read_mail_url, read_sender
@@ -134,6 +132,8 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """What must not be seen in a log, whatever library speaks."""
+        from sqlalchemy import make_url  # takes a while, and not every command needs it
+
         database = make_url(self.database_url).password if self.database_url else None
         # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
         redis = [urlsplit(url).password or "" for url in (self.redis_url, self.jobs_redis_url)]

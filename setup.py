@@ -79,7 +79,7 @@ setup(
     packages=find_packages(
         include=[
             f"{name}{suffix}"
-            for name in ("handlers", "operations", "realtime", "domain", "storage")
+            for name in ("wiring", "handlers", "operations", "realtime", "domain", "storage")
             for suffix in ("", ".*")
         ]
     ),

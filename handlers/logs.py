@@ -4,7 +4,7 @@ Owns how records of Python's `logging` are rendered, which ids stand in each lin
 each request. The ids (`request_id`, `connection_id`, `trip_id`, `op_id`, `answer_id`, `user_id`) are
 bound to the running context with `structlog.contextvars`, and follow it through tasks, lanes and
 executor threads. Never sees a body, a query, a header or a path: a request is named by its route.
-Called by `server.py` (`configure`) and `handlers.make_application` (`log_request`).
+Called by `server.py` (`configure`) and `handlers.application` (`log_request`).
 """
 
 from __future__ import annotations
@@ -22,17 +22,18 @@ from urllib.parse import quote
 import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
-from tornado.web import RequestHandler
 
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
+    from tornado.web import RequestHandler
 
 FORMATS = ("auto", "json", "text")
 QUIET = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "sqlalchemy", "alembic")
 """Libraries whose own debugging shows headers, prompts or rows: they speak from WARNING on."""
 ROUTINE = ("/health/live", "/health/ready", "/metrics", "file")
 """Routes of probes and files, which would drown the rest: their requests are logged at DEBUG."""
-VERBS = frozenset(RequestHandler.SUPPORTED_METHODS)
+VERBS = frozenset(("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"))
+"""Of Tornado, which would take a while to import."""
 MASK = "[secret]"
 access = logging.getLogger("tongyou.access")
 

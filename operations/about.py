@@ -10,7 +10,7 @@ from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-from storage.schema import head
+from storage.revisions import head
 
 
 def add(groups: Any) -> None:

@@ -22,7 +22,8 @@ from operations import Failed, Installation, about, journal
 from operations.archive import ArchiveReader, ArchiveWriter, Manifest, Sum
 from storage import copying
 from storage.engine import make_engine
-from storage.schema import check, head, upgrade
+from storage.revisions import check, head
+from storage.schema import upgrade
 
 
 def add(groups: Any) -> None:

@@ -21,7 +21,7 @@ from operations.facts_redis import listening_workers, redis_facts
 from operations.mail import explain
 from storage.engine import make_engine
 from storage.facts import DatabaseFacts, database_facts
-from storage.schema import SchemaError, check
+from storage.revisions import SchemaError, check
 
 CLOCK_SECONDS = 5.0
 """Leases of answers assume that all clocks are within 15 seconds."""

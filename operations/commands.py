@@ -9,17 +9,29 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from domain.errors import DomainError
-from operations import Failed, Installation, about, backups, checks, mail, people, processes, trips
-from storage.schema import upgrade
+from operations import Failed, Installation
 
 EPILOG = "Settings come from the environment and the file .env; docs/OPERATIONS.md has recipes."
+MODULES = {
+    "check": "checks",
+    "rolling-restart": "processes",
+    "backup": "backups",
+    "restore": "backups",
+    "user": "people",
+    "sessions": "people",
+    "trip": "trips",
+    "mail": "mail",
+    "version": "about",
+}
+"""Where each command is. Only that module is imported: some take a while."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands with their help."""
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """This command with its help; all of them where it is none of `MODULES`."""
     made = argparse.ArgumentParser(
         prog="tongyou", description="Tongyou: plan and travel together, live.", epilog=EPILOG
     )
@@ -31,16 +43,21 @@ def parser() -> argparse.ArgumentParser:
     worker.set_defaults(act=_work)
     migrate = groups.add_parser("migrate", help="bring the database to this version's schema")
     migrate.set_defaults(act=_migrate)
-    for group in (checks, processes, backups, people, trips, mail, about):
-        group.add(groups)
+    if command in ("serve", "worker", "migrate"):
+        return made
+    modules = [MODULES[command]] if command in MODULES else dict.fromkeys(MODULES.values())
+    for module in modules:
+        import_module(f"operations.{module}").add(groups)
     return made
 
 
 def main(arguments: Sequence[str] | None, read: Callable[[], Installation], root: Path) -> int:
     """Parse, read the settings where the command needs them, act. Returns the exit status."""
-    given = parser().parse_args(arguments)
-    if given.act is about.version:
-        about.version(root)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    # Without a command it serves.
+    given = parser(words[0] if words else "serve").parse_args(words)
+    if words[:1] == ["version"]:
+        given.act(root)
         return 0
     try:
         given.act(read(), given)
@@ -64,4 +81,6 @@ def _work(installation: Installation, _: argparse.Namespace) -> None:
 
 
 def _migrate(installation: Installation, _: argparse.Namespace) -> None:
+    from storage.schema import upgrade
+
     upgrade(installation.database_url)

@@ -22,7 +22,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from operations import Failed, Installation
 from storage.engine import make_engine
-from storage.schema import check
+from storage.revisions import check
 
 PROGRAM = "tongyou"
 WORKERS = "tongyou-worker"

@@ -12,10 +12,9 @@ import logging
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, text
 
-from storage.schema import MIGRATE, head, revisions
+from storage.revisions import MIGRATE, current, head, revisions
 
 FRESH_SECONDS = 1.0
 log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class DatabaseHealth:
         try:
             with self._engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-                found = MigrationContext.configure(connection).get_current_revision()
+                found = current(connection)
                 connection.rollback()
         except Exception as error:
             if not self._failing:

@@ -1,8 +1,8 @@
-"""The schema of the database: bring it to this version, or say why it does not fit.
+"""The schema of the database: bring it to this version.
 
 Owns the way to Alembic; the steps themselves are in `storage/migrations/versions`. The server
-checks at start and refuses to run on another schema: it never migrates by itself. Called by
-`server.py` (`migrate`, `check`, and before it listens).
+checks at start (`storage.revisions`) and refuses to run on another schema: it never migrates by
+itself. Called by `operations` (`migrate`, `restore`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 
 import storage.tables
 import storage.tables_accounts
@@ -25,6 +23,7 @@ import storage.tables_photos
 import storage.tables_talk
 from storage.engine import make_engine
 from storage.metadata import metadata
+from storage.revisions import SchemaError, connected
 
 TARGET: MetaData = metadata
 TABLES = (
@@ -36,21 +35,16 @@ TABLES = (
     storage.tables_photos.photos,
 )
 """Naming one table of each module keeps their imports: importing is what fills the metadata."""
-MIGRATE = ".venv/bin/python server.py migrate"
 _FOLDER = Path(__file__).resolve().parent / "migrations"
 _LOCK = "tongyou_migrate"
 _LOCK_SECONDS = 60
-
-
-class SchemaError(Exception):
-    """The database does not have this version's schema; the message names the command that helps."""
 
 
 def upgrade(url: str) -> None:
     """Bring the database to this version's schema; may be run again, and by several at once."""
     engine = make_engine(url, pool_size=1)
     try:
-        with _connected(engine) as connection:
+        with connected(engine) as connection:
             _lock(connection)
             config = _config()
             config.attributes["connection"] = connection
@@ -63,47 +57,10 @@ def upgrade(url: str) -> None:
         engine.dispose()
 
 
-def check(engine: Engine) -> None:
-    """Raise `SchemaError` unless the database has exactly this version's schema."""
-    wanted = head()
-    with _connected(engine) as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-        connection.rollback()
-    if found == wanted:
-        return
-    if found is None:
-        raise SchemaError(f"The database has no tables yet; run: {MIGRATE}")
-    if found in revisions():
-        raise SchemaError(f"The database's schema {found} is older than this version's; run: {MIGRATE}")
-    raise SchemaError(
-        f"The database's schema {found} is unknown to this version (newer?); "
-        f"run the version that made it, or restore a backup and run: {MIGRATE}"
-    )
-
-
-def head() -> str:
-    """The revision that this version needs."""
-    found = ScriptDirectory.from_config(_config()).get_current_head()
-    assert found is not None
-    return found
-
-
-def revisions() -> set[str]:
-    """All revisions that this version knows."""
-    return {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-
-
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     return config
-
-
-def _connected(engine: Engine) -> Connection:
-    try:
-        return engine.connect()
-    except OperationalError as error:
-        raise SchemaError(f"The database at {engine.url!r} does not answer: {error.orig}") from error
 
 
 def _lock(connection: Connection) -> None:

@@ -26,6 +26,7 @@ from realtime.presence import PresenceTimes
 from realtime.presence_redis import RedisPresenceStore
 from tests.chaos import defects
 from tests.chaos.cluster import PRESENCE_TTL
+from wiring import bus_redis
 
 
 def write_tasks(*_: Any) -> None:
@@ -53,7 +54,7 @@ def hurry() -> None:
     """What is promised within 10 and 60 seconds (R4.2) happens within 1 and `PRESENCE_TTL`."""
     times = PresenceTimes(refresh=2.0, ttl=PRESENCE_TTL, leave=1.0)
     vars(hub)["Times"] = partial(hub.Times, presence=times)
-    vars(server)["RedisPresenceStore"] = partial(RedisPresenceStore, ttl=PRESENCE_TTL)
+    vars(bus_redis)["RedisPresenceStore"] = partial(RedisPresenceStore, ttl=PRESENCE_TTL)
 
 
 if __name__ == "__main__":

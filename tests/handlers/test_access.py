@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from handlers import ROUTES
+from handlers.application import ROUTES
 from tests.handlers.actors import ACTORS, ASK, OUTSIDE, Stage, make_world, read_table
 from tests.handlers.world import Client, World
 from tests.photos import a_photo

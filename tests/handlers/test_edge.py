@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tornado.ioloop import IOLoop
 
 from domain.errors import Unavailable
-from handlers import ROUTES
+from handlers.application import ROUTES
 from tests.handlers.world import World
 from tests.realtime.world import until
 

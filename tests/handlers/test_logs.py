@@ -14,7 +14,8 @@ from urllib.parse import quote
 import pytest
 from structlog.contextvars import bound_contextvars
 
-from handlers import ROUTES, logs
+from handlers import logs
+from handlers.application import ROUTES
 from handlers.logs import Lines, configure
 from tests.handlers.world import World
 

@@ -9,7 +9,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from handlers import ROUTES
+from handlers.application import ROUTES
 from handlers.openapi import document
 from tests.handlers.test_resets import secret_of
 from tests.handlers.world import Answer, Client, World

@@ -22,7 +22,7 @@ from tornado.testing import bind_unused_port
 
 from domain.accounts import Limits, timestamp
 from domain.services.demo import Sample, SampleDay, SampleStop
-from handlers import make_application
+from handlers.application import make_application
 from handlers.body_limit import BodyLimit
 from handlers.deps import Deps, Features
 from handlers.passwords import Argon2Hasher

@@ -21,6 +21,7 @@ from domain.photos import Thumbnails
 from realtime.jobs.render import render
 from realtime.jobs.thumbnails import make_thumbnails
 from realtime.jobs.worker import Worker
+from wiring import jobs
 
 GATE = Path(os.environ["JOBS_GATE"])
 ME = os.getpid()
@@ -52,6 +53,6 @@ class GatedWorker(Worker):
 
 
 if __name__ == "__main__":
-    server.render = gated  # type: ignore[assignment]
-    server.Worker = GatedWorker  # type: ignore[misc]
+    jobs.render = gated
+    jobs.Worker = GatedWorker  # type: ignore[misc]
     sys.exit(server.main(["worker"]))

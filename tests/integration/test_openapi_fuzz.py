@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 
-from handlers import ROUTES
+from handlers.application import ROUTES
 from tests.integration.room_client import Api
 from tests.photos import a_photo
 from tests.services.aimock import Aimock
 from tests.services.server import ServerProcess
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(200)
 
 SEED = 20261125
 LEFT_OUT = {

@@ -27,7 +27,8 @@ from operations.archive import MANIFEST, ArchiveReader, ArchiveWriter
 from operations.backups import load, verify, write
 from storage import copying
 from storage.engine import make_engine
-from storage.schema import SchemaError, upgrade
+from storage.revisions import SchemaError
+from storage.schema import upgrade
 from storage.tables import log_records, operations, trips
 from storage.tables_photos import PIECE
 from storage.unit_of_work import SqlUnits

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +24,8 @@ from storage.facts import DatabaseFacts
 from storage.schema import upgrade
 from storage.unit_of_work_memory import MemoryStore, MemoryUnits
 from tests.storage.support import AT
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def installation(folder: Path, **changes: Any) -> Installation:
@@ -90,8 +95,38 @@ def test_every_command_has_help_and_a_recipe(path: list[str], capsys: pytest.Cap
         commands.parser().parse_args([*path, "--help"])
     assert ended.value.code == 0 and " ".join(path) in capsys.readouterr().out
     if path != ["serve"]:
-        recipes = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text("utf-8")
+        recipes = (ROOT / "docs" / "OPERATIONS.md").read_text("utf-8")
         assert f"tongyou {' '.join(path)}" in recipes
+
+
+def test_each_command_is_in_the_module_that_the_table_names() -> None:
+    everything = {path[0] for path in every_command()}
+    assert everything == set(commands.MODULES) | {"serve", "worker", "migrate"}
+    for command in everything:
+        alone = commands.parser(command).format_help()
+        assert command in alone and ("rolling-restart" in alone) == (command == "rolling-restart")
+
+
+@pytest.mark.parametrize(
+    ("words", "not_needed"),
+    [
+        ("version", {"sqlalchemy", "tornado", "redis", "openai"}),
+        ("user find nobody", {"alembic", "tornado", "redis", "openai", "celery", "jinja2", "PIL"}),
+        ("trip show nothing", {"alembic", "tornado", "redis", "openai", "celery", "jinja2", "PIL"}),
+        ("check", {"tornado", "openai", "celery", "jinja2", "PIL"}),
+    ],
+)
+def test_a_command_imports_what_it_needs(words: str, not_needed: set[str], tmp_path: Path) -> None:
+    """Each of them would take longer to import than most commands take."""
+    upgrade(f"sqlite:///{tmp_path / 'tongyou.db'}")
+    code = "import sys, server; server.main(sys.argv[1:]); print('@@', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words.split()], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path)},
+    )  # fmt: skip
+    imported = set(done.stdout.rpartition("@@ ")[2].split())
+    assert "operations.commands" in imported, done.stderr
+    assert imported & not_needed == set()
 
 
 def test_without_a_command_it_serves(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, text
 
-from storage import health, schema
+from storage import health, revisions, schema
 from storage.engine import make_engine, pool_counts
 from storage.health import DatabaseHealth
 
@@ -46,11 +46,11 @@ async def test_all_is_well(engine: Engine, executor: ThreadPoolExecutor) -> None
 async def test_an_older_schema_is_not_ready(
     engine: Engine, executor: ThreadPoolExecutor, revision: str | None
 ) -> None:
-    known = schema.revisions() - {schema.head()}
+    known = revisions.revisions() - {revisions.head()}
     at_revision(engine, revision and sorted(known)[0])
     database = DatabaseHealth(engine, executor)
     said = await database.check()
-    assert said is not None and schema.MIGRATE in said
+    assert said is not None and revisions.MIGRATE in said
     assert await database.check_schema() is None
 
 

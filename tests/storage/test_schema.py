@@ -11,10 +11,11 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, text
 
 from domain.operations import PostMessage
-from storage import schema
+from storage import revisions, schema
 from storage.engine import make_engine
 from storage.metadata import metadata
 from storage.unit_of_work import SqlUnits
@@ -33,6 +34,19 @@ def engine(url: str) -> Iterator[Engine]:
     made = make_engine(url, 2)
     yield made
     made.dispose()
+
+
+def test_the_revisions_are_those_of_alembic(url: str, engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(schema._FOLDER))
+    scripts = ScriptDirectory.from_config(config)
+    assert revisions.head() == scripts.get_current_head()
+    assert revisions.revisions() == {script.revision for script in scripts.walk_revisions()}
+    with engine.connect() as connection:
+        assert revisions.current(connection) is None
+    schema.upgrade(url)
+    with engine.connect() as connection:
+        assert revisions.current(connection) == MigrationContext.configure(connection).get_current_revision()
 
 
 def test_a_migrated_database_is_the_metadata(url: str, engine: Engine) -> None:
@@ -99,7 +113,7 @@ def test_the_way_down_and_up_again(url: str, engine: Engine) -> None:
         connection.commit()
     assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
     schema.upgrade(url)
-    schema.check(engine)
+    revisions.check(engine)
 
 
 def test_a_database_of_the_first_schema_keeps_its_data(url: str, engine: Engine) -> None:
@@ -130,10 +144,10 @@ def test_a_database_of_the_first_schema_keeps_its_data(url: str, engine: Engine)
             names = ", ".join(row)
             values = ", ".join(f":{name}" for name in row)
             connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
-    with pytest.raises(schema.SchemaError, match="0001 is older"):
-        schema.check(engine)
+    with pytest.raises(revisions.SchemaError, match="0001 is older"):
+        revisions.check(engine)
     schema.upgrade(url)
-    schema.check(engine)
+    revisions.check(engine)
     units = SqlUnits(engine)
     assert do(units, "t1", PostMessage("m1", "大理见 🙂")).seq == 2
     with units(False) as unit:
@@ -147,18 +161,18 @@ def test_a_database_of_the_first_schema_keeps_its_data(url: str, engine: Engine)
 def test_check_names_the_command_that_mends(
     url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(schema.SchemaError, match=r"no tables yet; run: .*server\.py migrate"):
-        schema.check(engine)
+    with pytest.raises(revisions.SchemaError, match=r"no tables yet; run: .*server\.py migrate"):
+        revisions.check(engine)
     schema.upgrade(url)
-    schema.check(engine)
-    now = schema.head()
-    monkeypatch.setattr(schema, "head", lambda: "a later one")
-    with pytest.raises(schema.SchemaError, match=rf"{now} is older .*; run: .*server\.py migrate"):
-        schema.check(engine)
+    revisions.check(engine)
+    now = revisions.head()
+    monkeypatch.setattr(revisions, "head", lambda: "a later one")
+    with pytest.raises(revisions.SchemaError, match=rf"{now} is older .*; run: .*server\.py migrate"):
+        revisions.check(engine)
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(schema.SchemaError, match=r"9999 is unknown .*newer.*python server\.py migrate"):
-        schema.check(engine)
+    with pytest.raises(revisions.SchemaError, match=r"9999 is unknown .*newer.*python server\.py migrate"):
+        revisions.check(engine)
 
 
 def test_upgrading_again_and_at_the_same_time_is_fine(url: str, engine: Engine) -> None:
@@ -168,13 +182,13 @@ def test_upgrading_again_and_at_the_same_time_is_fine(url: str, engine: Engine) 
     else:
         with ThreadPoolExecutor(3) as threads:
             assert list(threads.map(schema.upgrade, [url] * 3)) == [None] * 3
-    schema.check(engine)
+    revisions.check(engine)
 
 
 def test_a_database_that_does_not_answer_is_said_plainly(mariadb_down_url: str) -> None:
     engine = make_engine(mariadb_down_url, 1)
-    with pytest.raises(schema.SchemaError, match="does not answer") as caught:
-        schema.check(engine)
+    with pytest.raises(revisions.SchemaError, match="does not answer") as caught:
+        revisions.check(engine)
     assert "secret" not in str(caught.value)
 
 
