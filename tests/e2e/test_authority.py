@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e.people import People
 from tests.e2e.screens import Room
+from tests.services.server import ROOT
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -42,3 +45,22 @@ def test_a_demoted_editor_is_read_only_at_once_and_a_removed_one_is_out(people: 
     expect(there.page.get_by_role("heading", name="You are not in this trip")).to_be_visible()
     expect(there.board).to_have_count(0)
     here.expect_state("live", pending=0)
+
+
+def test_what_an_operator_did_is_by_an_operator(people: People) -> None:
+    ann, xiaobo = people.guest("Ann"), people.guest("小波", 1, locale="zh-CN")
+    trip = people.trip(ann)
+    trip.invite(xiaobo)
+    server = people.cluster.servers[0]
+    for act in ("delete", "restore"):
+        command = [*server.command(), "trip", act, trip.id]
+        subprocess.run(command, env=server.environment(), cwd=ROOT, check=True, capture_output=True)
+    for person, history, lines in (
+        (ann, "History", ["An operator restored the trip", "An operator deleted the trip"]),
+        (xiaobo, "历史", ["管理员恢复了行程", "管理员删除了行程"]),
+    ):
+        room = Room.enter(person, trip)
+        room.page.get_by_role("button", name=history, exact=True).click()
+        heads = room.page.get_by_test_id("history").locator(".entry-head > span")
+        for n, line in enumerate(lines):
+            expect(heads.nth(n)).to_have_text(line)
