@@ -96,12 +96,11 @@ def used_photos(trip: TripAggregate) -> set[str]:
 # --- commands -----------------------------------------------------------------------------
 
 
-class CheckUpload(msgspec.Struct, frozen=True):
+class CheckUpload(RoomCommand, frozen=True):
     """May this be uploaded? Asked before the body is read."""
 
     reads_only: ClassVar[bool] = True
     actor: Actor
-    trip_id: str
     photo_id: str
 
 
@@ -124,14 +123,21 @@ class ReadPhoto(RoomCommand, frozen=True):
     photo_id: str
 
 
-class ReadPhotoFile(RoomCommand, frozen=True):
-    """One size of a photo, for whoever may see it. `body` False: only whether it may be seen."""
+class SeePhoto(RoomCommand, frozen=True):
+    """Whether somebody may see a photo."""
 
     reads_only: ClassVar[bool] = True
     actor: Actor
     photo_id: str
+
+
+class ReadPhotoFile(msgspec.Struct, frozen=True):
+    """One size of a photo. No command of the room: its people do not wait for anybody's pixels."""
+
+    reads_only: ClassVar[bool] = True
+    trip_id: str
+    photo_id: str
     width: int
-    body: bool = True
 
 
 class ReadOriginal(msgspec.Struct, frozen=True):

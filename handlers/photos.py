@@ -25,6 +25,7 @@ from domain.photos import (
     PhotoStatus,
     ReadPhoto,
     ReadPhotoFile,
+    SeePhoto,
     StoredPhoto,
     image_type,
 )
@@ -109,7 +110,7 @@ class UploadHandler(PhotoHandler):
 
     async def _admit(self, trip_id: str, photo_id: str) -> None:
         user_id = self.person.user.id
-        self._known = await self.deps.run(uploads.check_upload, CheckUpload(self.actor, trip_id, photo_id))
+        self._known = await self.deps.run(uploads.check_upload, CheckUpload(trip_id, self.actor, photo_id))
         if self._known is not None:
             return
         limit = self.deps.limits.photos_account
@@ -175,14 +176,13 @@ class UploadHandler(PhotoHandler):
 
 class PhotoFileHandler(ApiHandler):
     async def get(self, trip_id: str, photo_id: str, width: str) -> None:
-        wanted = next((each for each in WIDTHS if str(each) == width), None)
         tag = f'"{photo_id}-{width}"'
         fresh = tag in self.request.headers.get("If-None-Match", "")
-        # An unknown width is refused after the trip: whether that is there is not to be learned here.
-        command = ReadPhotoFile(trip_id, self.visitor, photo_id, wanted or 0, body=not fresh)
-        body = await self.deps.run(uploads.read_photo_file, command)
-        if wanted is None:
+        await self.deps.run(uploads.see_photo, SeePhoto(trip_id, self.visitor, photo_id))
+        if width not in map(str, WIDTHS):
             raise NotFound("there is no such size of a photo")
+        command = ReadPhotoFile(trip_id, photo_id, int(width))
+        body = b"" if fresh else await self.deps.run(uploads.read_photo_file, command)
         self.set_header("ETag", tag)
         self.set_header("Cache-Control", f"private, max-age={CACHED_SECONDS}, immutable")
         # Whoever signs in after somebody else does not see what that one saw.

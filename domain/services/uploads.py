@@ -26,6 +26,7 @@ from domain.photos import (
     ReadOriginal,
     ReadPhoto,
     ReadPhotoFile,
+    SeePhoto,
     StoredPhoto,
     shown_photos,
     used_photos,
@@ -119,16 +120,18 @@ def read_photo(command: ReadPhoto, uow: UnitOfWork) -> StoredPhoto:
     return found
 
 
-def read_photo_file(command: ReadPhotoFile, uow: UnitOfWork) -> bytes:
-    """One size, WebP; empty when only asked whether it may be seen. Raises as `read_trip` does, and
-    `NotFound`. A spectator sees what the trip shows, not what it showed before or in private."""
+def see_photo(command: SeePhoto, uow: UnitOfWork) -> None:
+    """Raises as `read_trip` does, and `NotFound`. A spectator sees what the trip shows, not what it showed
+    before or in private."""
     trip, role = read_trip(uow, command.trip_id, command.actor.user_id)
     hidden = role == "spectator" and command.photo_id not in shown_photos(trip)
     found = None if hidden else uow.photos.photo(command.trip_id, command.photo_id)
     if found is None or found.status != "ready":
         raise NotFound("there is no such photo in this trip")
-    if not command.body:
-        return b""
+
+
+def read_photo_file(command: ReadPhotoFile, uow: UnitOfWork) -> bytes:
+    """One size, WebP. Checks no right: that is `see_photo`'s. Raises `NotFound`."""
     body = uow.photos.file(command.trip_id, command.photo_id, command.width)
     if body is None:
         raise NotFound("there is no such size of a photo")

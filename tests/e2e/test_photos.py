@@ -86,6 +86,15 @@ def test_a_cover_is_seen_at_once_in_another_browser_and_undone(people: People) -
     expect_loaded(bo.page.get_by_test_id(f"trip-{trip.id}").locator(".picture"))
     ann.page.reload()
     expect_shown(ann.page)
+    choose(ann.page, a_landscape(900, 600, 20))
+    slot(ann.page).get_by_role("button", name="Change the cover photo").click()
+    ann.page.get_by_role("menuitem", name="Remove the cover photo").click()
+    ann.page.get_by_role("button", name="History", exact=True).click()
+    history = ann.page.get_by_test_id("history")
+    for said in ("Ann changed the cover photo", "Ann removed the cover photo", "undid a change"):
+        expect(history).to_contain_text(said)
+    expect_loaded(history.locator(".entry-photo").first)
+    shoot(ann.page, "history")
 
 
 def test_a_photo_of_a_stop_is_dropped_replaced_and_removed(people: People) -> None:

@@ -48,7 +48,7 @@ class Album(Bench):
         return found
 
     async def size(self, width: int, photo_id: str = "p1") -> bytes:
-        command = ReadPhotoFile(self.trip_id, Actor("bob"), photo_id, width)
+        command = ReadPhotoFile(self.trip_id, photo_id, width)
         return bytes(await self.run(uploads.read_photo_file, command))
 
     def shrinker(self, shrink: object) -> Worker:

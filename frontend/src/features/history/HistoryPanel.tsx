@@ -140,8 +140,11 @@ function SuggestedBy({ by }: { by: string }) {
   return <span className="entry-suggested">{t("history.suggestedBy", { name })}</span>;
 }
 
+/** A record that is made says nothing of what it does not have. */
+const isNothing = (value: unknown): boolean => value === null || value === undefined || value === "";
+
 const fieldsOf = (change: Change, field: string | null): string[] =>
-  Object.keys(change.set).filter((key) => !isSilent(key) && (field === null || key === field || (field === "links" && key.startsWith("links."))));
+  Object.keys(change.set).filter((key) => !isSilent(key) && !(isNothing(change.set[key]) && isNothing(change.old?.[key])) && (field === null || key === field || (field === "links" && key.startsWith("links."))));
 
 function FieldChange({ change, field }: { change: Change; field: string }) {
   const text = useText();

@@ -4,7 +4,7 @@ import { api, ApiError } from "../../api";
 import { codeText } from "../../app/session";
 import type { Operation } from "../../protocol.gen";
 import { newId, useConnection, useIsEditor, useRoom, useSuggesting } from "../../store";
-import { toast } from "../../ui/toast";
+import { dismissToast, toast } from "../../ui/toast";
 import { useText } from "../room/useText";
 import { shrink } from "./shrink";
 import { keyOf, type Place, showing, Uploads, type UploadState } from "./uploads";
@@ -15,6 +15,14 @@ const OURS = new Set(["internal", "worker_lost", "upload_lost", "interrupted"]);
 const HOPELESS = new Set(["broken_image", "too_many_pixels", "photo_too_large", "too_large", "unsupported_media_type"]);
 /** What the transport says of a body, in the words of photos. */
 const SAID: Record<string, string> = { too_large: "photo_too_large", unsupported_media_type: "broken_image", not_found: "gone" };
+
+let told = 0;
+
+/** What was done, with the way back: of the last thing only, for that is what undo takes back. */
+function tell(text: string, label: string, run: () => void): void {
+  dismissToast(told);
+  told = toast(text, { action: { label, run } });
+}
 
 export interface PhotoActions {
   state: UploadState | undefined;
@@ -47,7 +55,7 @@ export function usePhotoPlace(place: Place): PhotoActions {
     retry: () => { if (state?.status === "failed") add(place, state.file); },
     remove: () => {
       room.client.submit(showing(place, null));
-      toast(t(place === "cover" ? "photo.coverRemoved" : "photo.stopRemoved"), { action: { label: t("common.undo"), run: () => room.client.undo() } });
+      tell(t(place === "cover" ? "photo.coverRemoved" : "photo.stopRemoved"), t("common.undo"), () => room.client.undo());
     },
     problem: state?.status === "failed" ? said(state.error) : "",
     hopeless: state?.status === "failed" && state.error instanceof ApiError && HOPELESS.has(state.error.code),
@@ -75,7 +83,7 @@ export function usePhotoAdding() {
       return;
     }
     room.client.submit(op);
-    toast(t(place === "cover" ? "photo.coverSet" : "photo.stopSet"), { action: { label: t("common.undo"), run: () => room.client.undo() } });
+    tell(t(place === "cover" ? "photo.coverSet" : "photo.stopSet"), t("common.undo"), () => room.client.undo());
   }
 
   function said(error: unknown): string {

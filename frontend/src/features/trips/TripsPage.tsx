@@ -49,7 +49,7 @@ export function TripsPage() {
       {user?.is_guest ? (
         <Notice action={<Link className="btn btn-secondary btn-sm" to="/register">{t("auth.submitKeep")}</Link>}>{t("trips.guestNote")}</Notice>
       ) : null}
-      {trips.status === "loading" ? <Delayed><div className="trip-grid" aria-hidden>{[0, 1, 2].map((n) => <Skeleton key={n} h={188} r={12} />)}</div></Delayed> : null}
+      {trips.status === "loading" ? <Delayed><div className="trip-grid" aria-hidden>{[0, 1, 2].map((n) => <Skeleton key={n} h={228} r={12} />)}</div></Delayed> : null}
       {trips.status === "failed" ? (
         <Notice tone="bad" action={<Button size="sm" onClick={reload}>{t("common.retry")}</Button>}>{t("trips.failed")} {errorText(trips.error, t)}</Notice>
       ) : null}
@@ -112,7 +112,7 @@ function TripCard({ trip, onRestore }: { trip: TripSummary; onRestore?: (() => v
   const dates = trip.start_date && trip.end_date ? formatRange(trip.start_date, trip.end_date, language) : t("trips.noDates");
   return (
     <article className="card trip-card" data-testid={`trip-${trip.id}`}>
-      {trip.cover ? <Picture className="cover-photo" tripId={trip.id} photo={trip.cover} alt="" sizes="(max-width: 719px) 100vw, 420px" /> : <Cover id={trip.id} />}
+      {trip.cover && !trip.deleted ? <Picture className="cover-photo" tripId={trip.id} photo={trip.cover} alt="" sizes="(max-width: 719px) 100vw, 420px" /> : <Cover id={trip.id} />}
       <div className="trip-card-body">
         <h2>{onRestore || trip.deleted ? trip.title : <Link to={`/t/${trip.id}`} className="trip-card-link">{trip.title}</Link>}</h2>
         {trip.unread > 0 ? <span className="trip-unread num" data-testid="trip-unread"><MessageCircle size={13} aria-hidden /><span aria-hidden>{trip.unread > 99 ? "99+" : trip.unread}</span><span className="vh">{t("talk.unread", { count: trip.unread })}</span></span> : null}
