@@ -49,6 +49,7 @@ OPERATIONS = st.fixed_dictionaries(
         "day": IDS | st.none(),
         "after": IDS | st.none(),
         "fields": FIELDS | VALUES,
+        "photo": IDS | st.none(),
         "seq": st.integers(-3, 30) | NUMBERS,
         "start_date": st.sampled_from(["2026-05-01", "2026-02-30", "0000-01-01", None]),
         "end_date": st.sampled_from(["2026-05-03", "9999-12-31", None]),
@@ -79,6 +80,10 @@ LIKELY = st.one_of(
     st.fixed_dictionaries({"kind": st.just("stop.add"), "id": STOPS, "fields": GOOD_FIELDS}),
     st.fixed_dictionaries({"kind": st.just("stop.move"), "ids": st.lists(STOPS, min_size=1), "after": STOPS}),
     st.fixed_dictionaries({"kind": st.sampled_from(["stop.remove", "stop.restore"]), "id": STOPS}),
+    st.fixed_dictionaries(
+        {"kind": st.sampled_from(["trip.set_cover", "stop.set_photo"]), "photo": IDS | st.none()},
+        optional={"id": STOPS},
+    ),
     st.fixed_dictionaries({"kind": st.just("undo"), "seq": st.integers(0, 60)}),
     st.fixed_dictionaries(
         {
@@ -100,7 +105,14 @@ class Stage:
         self.process = Process(self.store, bus, self.executor)
         self.tab = Tab("bob", [self.process], rng)
 
-    async def open(self) -> None:
+    @classmethod
+    async def opened(cls) -> Stage:
+        """Made on the loop, which the hub asks for the time."""
+        self = cls()
+        await self._open()
+        return self
+
+    async def _open(self) -> None:
         await self.process.hub.start()
         await make_room(self.process)
         self.task = asyncio.create_task(self.tab.run())
@@ -132,8 +144,7 @@ class Stage:
 
 @pytest.mark.timeout(120)
 def test_any_operation_is_answered(io_loop: IOLoop, caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage()
-    io_loop.run_sync(stage.open)
+    stage = io_loop.run_sync(Stage.opened)
 
     @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
     @given(OPERATIONS | LIKELY)
