@@ -92,6 +92,7 @@ class Limits(msgspec.Struct, frozen=True):
     answers_address: Limit = Limit(300, 60 * 60)
     exports_account: Limit = Limit(60, 60 * 60)
     photos_account: Limit = Limit(300, 60 * 60)
+    photos_address: Limit = Limit(1_500, 60 * 60)
     # Requests of any kind, over all processes; see `handlers.rates`.
     reads_user: Limit = Limit(1200, 60)
     reads_address: Limit = Limit(12_000, 60)
@@ -101,6 +102,8 @@ class Limits(msgspec.Struct, frozen=True):
     reset_account: Limit = Limit(5, 60 * 60)
     reset_address: Limit = Limit(20, 60 * 60)
     reset_use_address: Limit = Limit(30, 15 * 60)
+    # Who has an account with an address need not be who reads its mail.
+    notice_mails_recipient: Limit = Limit(5, 24 * 60 * 60)
     invite_mails_account: Limit = Limit(60, 24 * 60 * 60)
     invite_mails_address: Limit = Limit(120, 24 * 60 * 60)
     invite_mails_trip: Limit = Limit(60, 24 * 60 * 60)
@@ -162,11 +165,17 @@ def clean_username(text: str) -> str:
 
 
 def clean_email(text: str) -> str:
-    """A well-formed address; whether it receives mail is not asked. Raises `Invalid`."""
+    """A well-formed address; whether it receives mail is not asked. Raises `Invalid`.
+
+    What a header would take for an encoded word (RFC 2047) is refused: decoded, it is another address.
+    """
     try:
-        return validate_email(text.strip(), check_deliverability=False).normalized
+        address = validate_email(text.strip(), check_deliverability=False).normalized
     except EmailNotValidError:
-        raise Invalid("this is not an e-mail address", field="email") from None
+        address = "=?"
+    if "=?" in address:
+        raise Invalid("this is not an e-mail address", field="email")
+    return address
 
 
 # --- locked accounts ----------------------------------------------------------------------
@@ -358,6 +367,10 @@ class AccountRepositories(Protocol):
         """Replace the user of the same id. Raises `Conflict` (code `taken`)."""
 
     def user(self, user_id: str) -> User | None: ...
+
+    def hold_user(self, user_id: str) -> User | None:
+        """The same, and nobody else changes or holds this user until the end of the unit of work: before a
+        password is set, or believed."""
 
     def user_by_login(self, key: str) -> User | None:
         """The user whose `username_key` or `email_key` is `key`."""

@@ -72,6 +72,9 @@ class MemoryAccounts:
     def user(self, user_id: str) -> User | None:
         return self._state.users.get(user_id)
 
+    def hold_user(self, user_id: str) -> User | None:
+        return self.user(user_id)  # one unit of work at a time
+
     def user_by_login(self, key: str) -> User | None:
         found = (user for user in self._state.users.values() if key in (user.username_key, user.email_key))
         return next(found, None)

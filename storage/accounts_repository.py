@@ -71,6 +71,12 @@ class SqlAccounts:
     def user(self, user_id: str) -> User | None:
         return self._one(users, users.c.id == user_id, User)
 
+    def hold_user(self, user_id: str) -> User | None:
+        # SQLite has one writer, and leaves the lock out.
+        row = self._connection.execute(select(users).where(users.c.id == user_id).with_for_update())
+        found = row.mappings().first()
+        return None if found is None else _struct(found, User)
+
     def user_by_login(self, key: str) -> User | None:
         # A user name has no @ in it, so a key says itself which of the two it is.
         column = users.c.email_key if "@" in key else users.c.username_key

@@ -25,6 +25,7 @@ from domain.accounts import (
     FinishLogin,
     FinishPasswordChange,
     Limit,
+    Limits,
     Logout,
     LogoutAll,
     NewSession,
@@ -142,7 +143,7 @@ def register(command: Register, uow: UnitOfWork) -> SessionChange:
     if command.guest_id is None:
         uow.accounts.add_user(fields)
     else:
-        guest = uow.accounts.user(command.guest_id)
+        guest = uow.accounts.hold_user(command.guest_id)
         if guest is None or not guest.is_guest:
             raise Conflict("you are signed in to an account already", code="signed_in")
         fields = msgspec.structs.replace(fields, created_at=guest.created_at)
@@ -172,7 +173,7 @@ def start_login(command: StartLogin, uow: UnitOfWork) -> Candidate:
 
 def finish_login(command: FinishLogin, uow: UnitOfWork) -> SessionChange:
     """Open a session for a user whose password was verified."""
-    user = uow.accounts.user(command.user_id)
+    user = uow.accounts.hold_user(command.user_id)
     if user is None or user.password_hash != command.verified_hash:
         raise Unauthenticated("the sign-in failed", code="login_failed")
     limits = command.limits
@@ -200,15 +201,27 @@ def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
 
 def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> list[str]:
     """Set the new password, end every other session, and say so by mail; returns their ids."""
-    user = uow.accounts.user(command.user_id)
+    user = uow.accounts.hold_user(command.user_id)
     if user is None or user.password_hash != command.verified_hash:
         raise Conflict("the password was changed meanwhile")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
     uow.mails.use_resets(user.id)
     if command.notice_id is not None:
-        queue_notice(uow, command.notice_id, user, command.at)
+        tell_owner(uow, command.notice_id, user, command.limits, command.at)
     forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
+
+
+def tell_owner(uow: UnitOfWork, job_id: str, user: User, limits: Limits, at: str) -> None:
+    """Word by mail that the password was changed. Nothing without an address, and nothing after the first few
+    of a day: whose address it is was never asked, and a mailbox is not to be filled by changing back and
+    forth."""
+    if user.email is None:
+        return
+    window, _ = _window(limits.notice_mails_recipient, at)
+    told = uow.accounts.hit(hash_token(f"notice:to:{login_key(user.email)}"), window)
+    if told <= limits.notice_mails_recipient.count:
+        queue_notice(uow, job_id, user.email, user, at)
 
 
 # --- profile ------------------------------------------------------------------------------
@@ -216,7 +229,7 @@ def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> li
 
 def change_profile(command: ChangeProfile, uow: UnitOfWork) -> User:
     """Change one's display name or language. Trips learn the name by their own operation."""
-    user = uow.accounts.user(command.user_id)
+    user = uow.accounts.hold_user(command.user_id)
     if user is None:
         raise Unauthenticated("sign in first")
     name = user.name if command.name is None else clean_name(command.name)

@@ -83,7 +83,7 @@ def end_sessions(command: EndSessions, uow: UnitOfWork) -> list[str]:
 
 
 def _account(uow: UnitOfWork, user_id: str) -> User:
-    user = uow.accounts.user(user_id)
+    user = uow.accounts.hold_user(user_id)
     if user is None:
         raise NotFound(f"there is no user {user_id!r}")
     if user.password_hash is None:

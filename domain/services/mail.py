@@ -30,8 +30,8 @@ from domain.mail import (
 )
 from domain.membership import Invite
 from domain.ports import UnitOfWork
-from domain.services.accounts import account_key, count_here, forgive, open_session
-from domain.services.mailing import queue_mail, queue_notice
+from domain.services.accounts import account_key, count_here, forgive, open_session, tell_owner
+from domain.services.mailing import queue_mail
 from domain.services.members import create_invite
 
 
@@ -50,9 +50,15 @@ def read_reset(command: ReadReset, uow: UnitOfWork) -> ResetOffer:
 
 def finish_reset(command: FinishReset, uow: UnitOfWork) -> SessionChange:
     """Set the password. `ended`: every session that the account had, and `old_auth_id`. Raises `Gone`."""
-    user = _offer(uow, command.token_hash, command.at).user
+    offered = _offer(uow, command.token_hash, command.at).user
+    user = uow.accounts.hold_user(offered.id)
     # Of several callers, one finds a link that is not used.
-    if user.id != command.user_id or not uow.mails.use_resets(user.id):
+    if (
+        user is None
+        or user.id != command.user_id
+        or not _may_reset(user)
+        or not uow.mails.use_resets(user.id)
+    ):
         raise _no_link()
     user = msgspec.structs.replace(user, password_hash=command.password_hash)
     uow.accounts.update_user(user)
@@ -64,7 +70,7 @@ def finish_reset(command: FinishReset, uow: UnitOfWork) -> SessionChange:
         uow.accounts.remove_sessions([command.old_auth_id])
         ended.append(command.old_auth_id)
     open_session(uow.accounts, user.id, command.session, command.at)
-    queue_notice(uow, command.notice_id, user, command.at)
+    tell_owner(uow, command.notice_id, user, command.limits, command.at)
     return SessionChange(user, ended)
 
 

@@ -40,9 +40,6 @@ def queue_mail(
     uow.mails.add(Mail(job_id, recipient, about, at))
 
 
-def queue_notice(uow: UnitOfWork, job_id: str, user: User, at: str) -> None:
-    """Word to the owner of an account that its password was changed; nothing without an address."""
-    if user.email is not None:
-        queue_mail(
-            uow, job_id, "changed", user.locale, at, recipient=user.email, about=user.id, user_id=user.id
-        )
+def queue_notice(uow: UnitOfWork, job_id: str, address: str, user: User, at: str) -> None:
+    """Word to the owner of an account that its password was changed."""
+    queue_mail(uow, job_id, "changed", user.locale, at, recipient=address, about=user.id, user_id=user.id)

@@ -84,6 +84,14 @@ def test_bad_emails(text: str) -> None:
         clean_email(text)
 
 
+@pytest.mark.parametrize("word", ["=?utf-8?q?eve=40evil.example=2C?=", "=?utf-8?q?=0D=0ABcc=3A_eve?="])
+def test_an_address_is_not_what_a_header_would_read_as_another_one(word: str) -> None:
+    """RFC 2047: in a header such a word is decoded, the first to two addresses, the second to two lines."""
+    text = f"{word}@example.org"
+    with pytest.raises(Invalid):
+        clean_email(text)
+
+
 def test_limits_can_be_raised_together() -> None:
     raised = Limits().times(100)
     assert raised.login_account == Limit(1000, 900) and raised.guest_address.seconds == 3600

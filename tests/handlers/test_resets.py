@@ -80,6 +80,23 @@ async def test_a_change_in_the_settings_is_told_by_mail_too(world: World) -> Non
     assert len(await world.post_all()) == sent
 
 
+async def test_a_mailbox_is_not_filled_by_changing_a_password_back_and_forth(world: World) -> None:
+    """Nobody asked whether the address of an account is its owner's."""
+    ann = await register(world, locale="en")
+    for n in range(12):
+        passwords = (OLD, NEW) if n % 2 == 0 else (NEW, OLD)
+        change = dict(zip(("current", "new"), passwords, strict=True))
+        assert (await ann.post("/api/auth/password", change)).status == 200, (
+            "the change itself is not refused"
+        )
+    await world.post_all()
+    assert len(world.mails) == Limits().notice_mails_recipient.count
+    token = await mailed(world)
+    reset = {"token": token, "password": NEW}
+    assert (await world.client().post("/api/auth/reset", reset)).status == 200
+    assert len(await world.post_all()) == Limits().notice_mails_recipient.count + 1
+
+
 async def test_the_answer_is_the_same_for_any_name(world: World) -> None:
     await register(world)
     await world.client().account("nomail")
