@@ -21,6 +21,8 @@ from domain.trip import TripAggregate
 MAX_UPLOAD = 12 * 1024 * 1024
 """Bytes of an uploaded photo."""
 MAX_PIXELS = 50_000_000
+MAX_PIXELS_OF = {"WEBP": 25_000_000, "AVIF": 25_000_000}
+"""What takes its decoder more memory, and comes from no camera."""
 MAX_SIDE = 30_000
 """Pixels of an uploaded photo, and of its longer side."""
 MAX_PHOTOS = 200

@@ -113,8 +113,13 @@ class UploadHandler(PhotoHandler):
         self._known = await self.deps.run(uploads.check_upload, CheckUpload(trip_id, self.actor, photo_id))
         if self._known is not None:
             return
-        limit = self.deps.limits.photos_account
-        await self.deps.run(count, Count(f"photos:{user_id}", limit, self.deps.clock()))
+        limits = self.deps.limits
+        # A guest costs nothing to make.
+        for key, limit in (
+            (f"photos:{user_id}", limits.photos_account),
+            (f"photos at:{self.address}", limits.photos_address),
+        ):
+            await self.deps.run(count, Count(key, limit, self.deps.clock()))
         self.deps.uploads.begin(user_id)
         self._holder = user_id
         self._deadline = asyncio.get_running_loop().call_later(UPLOAD_SECONDS, self._cut)

@@ -10,17 +10,19 @@ from collections.abc import Iterable, Iterator
 
 from domain.accounts import later
 from domain.entities import Photo
-from domain.errors import Conflict, NotFound
+from domain.errors import Conflict, LimitReached, NotFound
 from domain.events import Change, Event
-from domain.photos import KEEP_UNUSED_DAYS, photo_of, used_photos
+from domain.operations import PhotoOperation, SetTripCover
+from domain.photos import KEEP_UNUSED_DAYS, MAX_PHOTOS, photo_of, used_photos
 from domain.ports import UnitOfWork
 from domain.sweeping import Step
 from domain.trip import PHOTO_FIELDS, TripAggregate
 
 
-def ready_photo(uow: UnitOfWork, trip: TripAggregate, photo_id: str | None) -> Photo | None:
-    """The photo of this trip that an operation names. Raises `NotFound`, also for another trip's, and
-    `Conflict` (`not_ready`)."""
+def ready_photo(uow: UnitOfWork, trip: TripAggregate, op: PhotoOperation) -> Photo | None:
+    """The photo of this trip that an operation names. Raises `NotFound`, also for another trip's,
+    `Conflict` (`not_ready`), and `LimitReached` when the trip shows as many others as it may."""
+    photo_id = op.photo
     if photo_id is None:
         return None
     found = uow.photos.photo(trip.id, photo_id)
@@ -28,7 +30,19 @@ def ready_photo(uow: UnitOfWork, trip: TripAggregate, photo_id: str | None) -> P
         raise NotFound("there is no such photo in this trip", t="photo", id=photo_id)
     if found.status != "ready":
         raise Conflict("this photo is not ready", code="not_ready", t="photo", id=photo_id)
+    # At the upload, others were perhaps not shown yet.
+    if len(_others(trip, op) - {photo_id}) >= MAX_PHOTOS:
+        raise LimitReached(f"a trip has at most {MAX_PHOTOS} photos", code="photos_full", limit=MAX_PHOTOS)
     return photo_of(found)
+
+
+def _others(trip: TripAggregate, op: PhotoOperation) -> set[str]:
+    """Photos that the trip shows in other places than that of `op`."""
+    here = None if isinstance(op, SetTripCover) else op.id
+    found = {stop.photo.id for stop in trip.stops.values() if stop.photo is not None and stop.id != here}
+    if here is not None and trip.trip.cover is not None:
+        found.add(trip.trip.cover.id)
+    return found
 
 
 def check_kept(uow: UnitOfWork, trip: TripAggregate, changes: Iterable[Change]) -> None:

@@ -99,7 +99,7 @@ def apply(
         event.talk = decide_talk(trip, intent, uow.talk)
     else:
         if isinstance(op, PhotoOperation):
-            event.changes = decide_photo(trip, op, photos.ready_photo(uow, trip, op.photo))
+            event.changes = decide_photo(trip, op, photos.ready_photo(uow, trip, op))
         else:
             event.changes = decide(trip, intent)
         event.overwrote = overwritten(trip, intent, event.changes)

@@ -8,15 +8,19 @@ the same bytes. Pure computation that takes up to some seconds: called in a thre
 from __future__ import annotations
 
 import io
+import re
 import warnings
 
 from PIL import Image, ImageCms, ImageFile
 
 from domain.errors import Invalid, LimitReached
-from domain.photos import MAX_PIXELS, MAX_SIDE, WIDTHS, Thumbnails
+from domain.photos import MAX_PIXELS, MAX_PIXELS_OF, MAX_SIDE, WIDTHS, Thumbnails
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
 QUALITY = 80
+MAX_SCANS = 100
+"""Passes over a progressive JPEG; cameras and programs make 6 to 12. Each costs as much as the whole picture
+has pixels, and a further one takes 75 bytes."""
 TALL = 2
 """A size is at most so many times as high as it is wide: what is longer becomes narrower."""
 PAPER = (255, 255, 255)
@@ -32,12 +36,17 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_MARKER = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])")
+"""Of a JPEG, but for those that stand alone within a scan or before everything (T.81 section B.1.1)."""
+END_OF_IMAGE, START_OF_SCAN = 0xD9, 0xDA
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 def make_thumbnails(original: bytes) -> Thumbnails:
     """Every width of `WIDTHS`, the largest first made. Raises `Invalid` (`broken_image`) and `LimitReached`
     (`too_many_pixels`)."""
+    if original.startswith(b"\xff\xd8") and _scans(original) > MAX_SCANS:
+        raise Invalid("this file would take too long to read", code="broken_image")
     # Half a photo is none: the uploader should know.
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
     try:
@@ -67,8 +76,9 @@ def _upright(original: bytes) -> Image.Image:
     """The picture as it is meant to be seen, RGB, in sRGB; already smaller where that is free."""
     picture: Image.Image = Image.open(io.BytesIO(original), formats=FORMATS)
     width, height = picture.size
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise _too_many()
+    most = MAX_PIXELS_OF.get(picture.format or "", MAX_PIXELS)
+    if width * height > most or max(width, height) > MAX_SIDE:
+        raise _too_many(most)
     profile = picture.info.get("icc_profile")
     if picture.format == "JPEG":
         # The decoder itself halves, as long as that leaves twice what is needed.
@@ -89,8 +99,20 @@ def _upright(original: bytes) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _too_many() -> LimitReached:
-    return LimitReached(f"a photo has at most {MAX_PIXELS // 10**6} megapixels", code="too_many_pixels")
+def _scans(jpeg: bytes) -> int:
+    """How many scans a decoder will find, up to one more than are taken."""
+    at = scans = 0
+    while scans <= MAX_SCANS and (found := _MARKER.search(jpeg, at)) is not None:
+        marker, at = found[1][0], found.end()
+        if marker == END_OF_IMAGE:  # some cameras put a film behind it
+            break
+        scans += marker == START_OF_SCAN
+        at += int.from_bytes(jpeg[at : at + 2])
+    return scans
+
+
+def _too_many(most: int = MAX_PIXELS) -> LimitReached:
+    return LimitReached(f"a photo has at most {most // 10**6} megapixels", code="too_many_pixels")
 
 
 def _srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:

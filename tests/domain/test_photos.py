@@ -270,6 +270,30 @@ def test_limits_have_numbers(album: Album) -> None:
     assert (full.value.code, str(MAX_PHOTOS) in full.value.message) == ("photos_full", True)
 
 
+def test_a_trip_shows_no_more_photos_than_it_may_whenever_they_were_uploaded(album: Album) -> None:
+    album.ready("p1", "p2", "p3")
+    with album.units(True) as unit:
+        for n in range(MAX_PHOTOS):
+            photo = StoredPhoto(
+                album.trip, f"x{n}", "ann", f"jx{n}", AT, None, "ready", None, 4, 3, "#000000"
+            )
+            unit.photos.add(photo)
+        unit.commit()
+    for n in range(MAX_PHOTOS - 1):
+        album.op(AddStop(f"x{n}", StopFields(name="Erhai")))
+        album.op(SetStopPhoto(f"x{n}", f"x{n}"))
+    album.op(SetTripCover("p1"))
+    with pytest.raises(LimitReached) as full:
+        album.op(SetStopPhoto("s1", "p2"))
+    assert full.value.code == "photos_full"
+    album.op(SetStopPhoto("s1", "p1"))
+    with pytest.raises(LimitReached):
+        album.op(SetTripCover("p2"))
+    album.op(SetStopPhoto("s1", None))
+    album.op(SetTripCover("p2"))
+    album.op(SetStopPhoto("x0", "p3"))
+
+
 def test_a_spectator_sees_what_the_trip_shows_and_nothing_else(album: Album) -> None:
     album.ready("p1", "p2", "p3")
     album.op(SetTripCover("p1"))

@@ -9,6 +9,7 @@ import asyncio
 
 import pytest
 
+from domain.accounts import Limit, Limits
 from domain.photos import MAX_UPLOAD
 from handlers.body_limit import DISCARDED, LIMIT
 from handlers.receiving import Uploads
@@ -172,6 +173,16 @@ async def test_uploads_of_one_person_are_throttled(world: World) -> None:
         assert answer.status == 415
     refused = await ann.send("POST", f"{path}/one-more", raw=b"no photo")
     assert (refused.status, refused.code) == (429, "throttled")
+
+
+@pytest.mark.parametrize("limits", [Limits(photos_address=Limit(3, 3600))])
+async def test_uploads_of_an_address_are_throttled_whoever_sends_them(world: World) -> None:
+    """Guests cost nothing to make."""
+    for n in range(4):
+        guest = await world.client().guest(f"Gus {n}")
+        trip = await guest.trip()
+        answer = await guest.send("POST", f"/api/trips/{trip}/photos/p1", raw=b"no photo")
+        assert answer.status == (415 if n < 3 else 429), n
 
 
 async def test_trips_are_listed_with_their_covers(world: World) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageCms
 
 from domain.errors import DomainError
 from domain.photos import MAX_PIXELS, WIDTHS, image_type
-from realtime.jobs.thumbnails import make_thumbnails
+from realtime.jobs.thumbnails import MAX_SCANS, make_thumbnails
 from tests.photos import a_photo, encoded, from_a_camera
 
 
@@ -150,6 +150,36 @@ def test_what_is_no_photo_says_so(body: bytes) -> None:
     with pytest.raises(DomainError) as raised:
         make_thumbnails(body)
     assert (raised.value.code, raised.value.retryable) == ("broken_image", False)
+
+
+def with_scans(times: int) -> bytes:
+    """A progressive JPEG that says the last of its scans so many times more, and a film behind it."""
+    whole = encoded(Image.new("L", (64, 64), 128), progressive=True)
+    last = whole[whole.rindex(b"\xff\xda") : -2]
+    return whole[:-2] + last * times + b"\xff\xd9" + b"\xff\xda" * 200
+
+
+def test_a_photo_of_endless_scans_is_refused_before_it_is_decoded() -> None:
+    """Seventy bytes are one more pass over fifty megapixels: twelve MiB of them took half an hour."""
+    plain = with_scans(0).count(b"\xff\xda") - 200
+    assert make_thumbnails(with_scans(MAX_SCANS - plain)).width == 64
+    with pytest.raises(DomainError) as raised:
+        make_thumbnails(with_scans(MAX_SCANS - plain + 1))
+    assert (raised.value.code, raised.value.message) == (
+        "broken_image",
+        "this file would take too long to read",
+    )
+
+
+@pytest.mark.parametrize("format", ["WEBP", "AVIF"])
+def test_what_decodes_with_more_memory_has_fewer_pixels(format: str) -> None:
+    more: dict[str, Any] = {"lossless": True, "method": 0} if format == "WEBP" else {"speed": 10}
+    with pytest.raises(DomainError) as raised:
+        make_thumbnails(encoded(Image.new("L", (5001, 5000)).convert("RGB"), format, **more))
+    assert (raised.value.code, raised.value.message) == (
+        "too_many_pixels",
+        "a photo has at most 25 megapixels",
+    )
 
 
 def test_first_bytes_are_told_apart() -> None:

@@ -87,7 +87,7 @@ export const en = {
       exports_busy: "Three exports are being made for you. Wait for one of them.", too_large: "This trip is too large for an export.",
       export_failed: "Something went wrong on the server. Please try again.", export_slow: "It takes unusually long. Try again later.",
       unavailable: "The server cannot answer right now. Try again soon.", network: "No connection to the server.",
-      broken_image: "This file is not a photo that can be read. JPEG, PNG, WebP and AVIF work.", too_many_pixels: "A photo has at most 50 megapixels.", photo_too_large: "A photo has at most 12 MB.",
+      broken_image: "This file is not a photo that can be read. JPEG, PNG, WebP and AVIF work.", too_many_pixels: "A photo has at most 50 megapixels, 25 as WebP or AVIF.", photo_too_large: "A photo has at most 12 MB.",
       photos_full: "This trip has its 200 photos. Remove some first.", photos_busy: "Twenty photos of yours are being made ready. Wait for one.", uploads_busy: "Too many uploads at once. Try again in a moment.",
       photo_gone: "That photo was taken away more than 30 days ago and is gone.", not_ready: "This photo is not ready yet.", photo_slow: "It takes unusually long. Try again later.",
       ai_off: "This site has no assistant.", ai_unauthorized: "The assistant's service does not accept this site's key. Whoever runs this site has to set it right.",

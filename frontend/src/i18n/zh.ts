@@ -89,7 +89,7 @@ export const zh: Catalogue = {
       exports_busy: "正在为你制作三个导出，请等其中一个完成。", too_large: "这个行程太大，无法导出。",
       export_failed: "服务器出了问题，请再试一次。", export_slow: "花的时间太长了，请稍后再试。",
       unavailable: "服务器暂时无法响应，请稍后再试。", network: "连不上服务器。",
-      broken_image: "无法读取这个文件，请使用 JPEG、PNG、WebP 或 AVIF 照片。", too_many_pixels: "照片最多 5000 万像素。", photo_too_large: "照片最大 12 MB。",
+      broken_image: "无法读取这个文件，请使用 JPEG、PNG、WebP 或 AVIF 照片。", too_many_pixels: "照片最多 5000 万像素（WebP、AVIF 为 2500 万）。", photo_too_large: "照片最大 12 MB。",
       photos_full: "这个行程已有 200 张照片，请先移除一些。", photos_busy: "正在处理你的二十张照片，请等其中一张完成。", uploads_busy: "同时上传的照片太多，请稍后再试。",
       photo_gone: "那张照片被移除已超过 30 天，无法恢复了。", not_ready: "这张照片还没有处理好。", photo_slow: "花的时间太长了，请稍后再试。",
       ai_off: "本站没有助手。", ai_unauthorized: "助手服务不接受本站的密钥，需要网站的运营者改正。",
