@@ -92,7 +92,7 @@ class Limits(msgspec.Struct, frozen=True):
     answers_address: Limit = Limit(300, 60 * 60)
     exports_account: Limit = Limit(60, 60 * 60)
     photos_account: Limit = Limit(300, 60 * 60)
-    photos_address: Limit = Limit(1_500, 60 * 60)
+    photos_address: Limit = Limit(600, 60 * 60)
     # Requests of any kind, over all processes; see `handlers.rates`.
     reads_user: Limit = Limit(1200, 60)
     reads_address: Limit = Limit(12_000, 60)
@@ -417,7 +417,8 @@ class AccountRepositories(Protocol):
     def draw(self, key: str, now: int, cost: int, room: int) -> int:
         """Take from a bucket that is empty when it is `room` milliseconds ahead of `now`, and full when it
         is not ahead; `cost` is put on it. 0, or the milliseconds to wait: then nothing was taken. Safe
-        against concurrent callers. (The generic cell rate algorithm: a bucket is one number.)"""
+        against concurrent callers. (The generic cell rate algorithm: a bucket is one number.) One that is
+        ahead by more than twice `room` was written by a clock that was wrong, and begins anew."""
 
     def sweep_throttles(self, idle: Sequence[tuple[int, int]], after: str, limit: int) -> Step:
         """Remove those whose window (or bucket) lies in one of the ranges, among `limit` behind `after`."""

@@ -172,7 +172,8 @@ class MemoryAccounts:
             self._state.throttles[key] = (window, max(0, hits - count))
 
     def draw(self, key: str, now: int, cost: int, room: int) -> int:
-        full_at = max(self._state.throttles.get(key, (now, 0))[0], now) + cost
+        known = self._state.throttles.get(key, (now, 0))[0]
+        full_at = (known if now <= known <= now + 2 * room else now) + cost
         if full_at > now + room:
             return full_at - now - room
         self._state.throttles[key] = (full_at, 0)

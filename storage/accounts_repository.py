@@ -212,10 +212,11 @@ class SqlAccounts:
 
     def draw(self, key: str, now: int, cost: int, room: int) -> int:
         full_at = throttles.c.bucket
+        anew = or_(full_at < now, full_at > now + 2 * room)
         drawn = (
             update(throttles)
-            .where(throttles.c.subject == key, full_at + cost <= now + room)
-            .values(bucket=case((full_at < now, now), else_=full_at) + cost)
+            .where(throttles.c.subject == key, or_(full_at + cost <= now + room, anew))
+            .values(bucket=case((anew, now), else_=full_at) + cost)
         )
         first = insert(throttles).values(subject=key, bucket=now + cost, hits=0)
         for _ in range(3):

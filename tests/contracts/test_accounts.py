@@ -242,6 +242,15 @@ def test_a_bucket_holds_so_much_and_fills_with_time(begin: Begin) -> None:
         assert accounts.draw("k", now + 900_000, 1, room) == 1
 
 
+def test_a_clock_that_was_an_hour_ahead_shuts_nobody_out_for_an_hour(begin: Begin) -> None:
+    now, room = 1_780_000_000_000, 60_000
+    with begin() as accounts:
+        assert accounts.draw("k", now + 3_600_000, 60_000, room) == 0
+    with begin() as accounts:
+        assert [accounts.draw("k", now, 20_000, room) for _ in range(4)] == [0, 0, 0, 20_000]
+        assert accounts.draw("k", now - 5_000, 20_000, room) == 25_000, "some seconds are as they may be"
+
+
 def test_concurrent_draws_take_no_more_than_there_is(begin: Begin, request: pytest.FixtureRequest) -> None:
     """Each thread a transaction of its own; the first draw from a bucket is the hard one."""
     threads = 1 if request.node.callspec.params["begin"] == "memory" else 4
