@@ -21,6 +21,9 @@ QUALITY = 80
 MAX_SCANS = 100
 """Passes over a progressive JPEG; cameras and programs make 6 to 12. Each costs as much as the whole picture
 has pixels, and a further one takes 75 bytes."""
+MAX_SEGMENTS = 2_000
+"""Pieces of a JPEG, of up to 64 KiB each, scans among them. Pillow looks at each in Python, which holds up
+whoever shares the process; an empty one takes four bytes."""
 TALL = 2
 """A size is at most so many times as high as it is wide: what is longer becomes narrower."""
 PAPER = (255, 255, 255)
@@ -45,7 +48,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 def make_thumbnails(original: bytes) -> Thumbnails:
     """Every width of `WIDTHS`, the largest first made. Raises `Invalid` (`broken_image`) and `LimitReached`
     (`too_many_pixels`)."""
-    if original.startswith(b"\xff\xd8") and _scans(original) > MAX_SCANS:
+    if original.startswith(b"\xff\xd8") and _is_endless(original):
         raise Invalid("this file would take too long to read", code="broken_image")
     # Half a photo is none: the uploader should know.
     assert not ImageFile.LOAD_TRUNCATED_IMAGES
@@ -99,16 +102,19 @@ def _upright(original: bytes) -> Image.Image:
     return picture if turn is None else picture.transpose(turn)
 
 
-def _scans(jpeg: bytes) -> int:
-    """How many scans a decoder will find, up to one more than are taken."""
+def _is_endless(jpeg: bytes) -> bool:
+    """A decoder will find more scans, or more segments, than are taken."""
     at = scans = 0
-    while scans <= MAX_SCANS and (found := _MARKER.search(jpeg, at)) is not None:
-        marker, at = found[1][0], found.end()
-        if marker == END_OF_IMAGE:  # some cameras put a film behind it
-            break
-        scans += marker == START_OF_SCAN
+    for _ in range(MAX_SEGMENTS):
+        found = _MARKER.search(jpeg, at)
+        if found is None or found[1][0] == END_OF_IMAGE:  # some cameras put a film behind it
+            return False
+        at = found.end()
         at += int.from_bytes(jpeg[at : at + 2])
-    return scans
+        scans += found[1][0] == START_OF_SCAN
+        if scans > MAX_SCANS:
+            return True
+    return True
 
 
 def _too_many(most: int = MAX_PIXELS) -> LimitReached:

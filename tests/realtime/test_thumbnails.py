@@ -171,6 +171,16 @@ def test_a_photo_of_endless_scans_is_refused_before_it_is_decoded() -> None:
     )
 
 
+def test_a_photo_of_endless_segments_is_refused_before_it_is_read() -> None:
+    """Three million empty comments fit into an upload, and Pillow reads each."""
+    plain = a_photo()
+    comment = b"\xff\xfe\0\2"
+    assert make_thumbnails(plain[:2] + comment * 1_900 + plain[2:]).width == 64
+    with pytest.raises(DomainError) as raised:
+        make_thumbnails(plain[:2] + comment * 2_000 + plain[2:])
+    assert raised.value.message == "this file would take too long to read"
+
+
 @pytest.mark.parametrize("format", ["WEBP", "AVIF"])
 def test_what_decodes_with_more_memory_has_fewer_pixels(format: str) -> None:
     more: dict[str, Any] = {"lossless": True, "method": 0} if format == "WEBP" else {"speed": 10}
