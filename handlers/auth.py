@@ -215,7 +215,7 @@ class PasswordHandler(AuthHandler):
         )
         await self.end_sessions(await run(services.finish_password_change, command))
         if command.notice_id is not None:
-            self.deps.ring(command.notice_id)
+            self.deps.ring(command.notice_id, mail=True)
         self.reply(Ok())
 
 

@@ -43,6 +43,16 @@ class Revoke(Protocol):
     async def __call__(self, *, auth_ids: Collection[str] = (), user_id: str | None = None) -> None: ...
 
 
+class Ring(Protocol):
+    """Tells of a job; see `realtime.jobs.doorbell`."""
+
+    def __call__(self, job_id: str, mail: bool = False) -> None: ...
+
+
+def _to_nobody(job_id: str, mail: bool = False) -> None:
+    pass
+
+
 Check = Callable[[], Awaitable[str | None]]
 """A health check: None when all is well, else one line on what is wrong."""
 
@@ -89,7 +99,7 @@ class Deps(Shown):
     revoke: Revoke
     sessions: SessionCache
     dist: Path
-    ring: Callable[[str], None] = lambda job_id: None
+    ring: Ring = _to_nobody
     hub: Hub | None = None
     assistant: Assistant | None = None
     allowed_origins: frozenset[str] = frozenset()

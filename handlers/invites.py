@@ -102,7 +102,7 @@ class InvitesHandler(ApiHandler):
         else:
             made = await self.deps.run(members.create_invite, command)
         for each in mails:
-            self.deps.ring(each.job_id)
+            self.deps.ring(each.job_id, mail=True)
         self.reply(InviteAnswer(_view(made), f"/invite/{token}", len(mails)), status=201)
 
     def mails(self, addresses: list[str]) -> list[Addressed]:

@@ -59,7 +59,7 @@ class ForgotHandler(AuthHandler):
             new_id(), body.login, body.locale, self.address, self.deps.limits, self.deps.clock()
         )
         await self.deps.run(mail.request_reset, command)
-        self.deps.ring(command.job_id)
+        self.deps.ring(command.job_id, mail=True)
         self.reply(Ok(), status=202)
 
 
@@ -100,7 +100,7 @@ class ResetHandler(ResetLinkHandler):
         done = await self.deps.run(mail.finish_reset, command)
         self.set_session_cookie(token)
         await self.end_sessions(done.ended)
-        self.deps.ring(command.notice_id)
+        self.deps.ring(command.notice_id, mail=True)
         self.reply(UserAnswer(user_view(done.user)))
 
 

@@ -17,8 +17,8 @@ Work = Callable[[str], Coroutine[Any, Any, None]]
 class Doorbell(Protocol):
     """Made and used on one event loop."""
 
-    def ring(self, job_id: str) -> None:
-        """Returns at once and never raises."""
+    def ring(self, job_id: str, mail: bool = False) -> None:
+        """Returns at once and never raises. `mail`: the job is one."""
 
     async def aclose(self) -> None:
         """Stop. Work of this process that is under way is put back into the queue."""

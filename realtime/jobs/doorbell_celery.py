@@ -84,7 +84,7 @@ class CeleryDoorbell:
         self._waiting: set[str] = set()
         self._closed = False
 
-    def ring(self, job_id: str) -> None:
+    def ring(self, job_id: str, mail: bool = False) -> None:
         if self._closed or job_id in self._waiting or len(self._waiting) >= RING_LIMIT:
             return
         self._waiting.add(job_id)

@@ -51,6 +51,7 @@ class Rounds:
         if not now.due:
             return []
         called = await self._run(jobs.care_for_jobs, CareForJobs(now.due, self._clock()))
+        mails = {job.id for job in now.due if job.kind == "mail"}
         for job_id in called:
-            self._doorbell.ring(job_id)
+            self._doorbell.ring(job_id, mail=job_id in mails)
         return called

@@ -96,7 +96,7 @@ class World:
             "revoke": self.hub.revoke if rooms else self.revoke,
             "hub": self.hub if rooms else None,
             "sessions": sessions,
-            "ring": self.rung.append,
+            "ring": self.ring,
             "assistant": self.assistant,
             "dist": dist,
             "sample": SAMPLE,
@@ -126,6 +126,9 @@ class World:
     def wait(self, **span: float) -> None:
         """Let time pass."""
         self.now += timedelta(**span)
+
+    def ring(self, job_id: str, mail: bool = False) -> None:
+        self.rung.append(job_id)
 
     async def _send(self, message: EmailMessage, sender: str, recipient: str) -> None:
         self.mails.append(message)

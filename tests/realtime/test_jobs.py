@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from domain.accounts import timestamp
+from domain.accounts import Limits, timestamp
 from domain.commands import Actor, ApplyOperation
 from domain.errors import DomainError, Forbidden, LimitReached, NotFound, Throttled
 from domain.jobs import (
@@ -33,14 +33,17 @@ from domain.jobs import (
     ReadMaterial,
     RequestExport,
 )
+from domain.mail import RequestReset
 from domain.operations import PostMessage, RemoveMember, SetTripVisibility
 from domain.services import jobs, rooms
-from realtime.jobs.doorbell_local import LocalDoorbell
+from domain.services.mail import request_reset
+from realtime.jobs.doorbell_local import QUEUE_LIMIT, LocalDoorbell
 from realtime.jobs.render import render
 from realtime.jobs.rounds import Rounds
 from realtime.jobs.worker import Worker
 from storage.unit_of_work_memory import MemoryUnits
 from tests.handlers.memory import MemoryRun
+from tests.realtime.world import turns
 from tests.storage.support import make_trip, new_op
 
 
@@ -88,7 +91,10 @@ class Bench:
 
 class Ringing:
     def __init__(self, ring: Callable[[str], None]) -> None:
-        self.ring = ring
+        self._told = ring
+
+    def ring(self, job_id: str, mail: bool = False) -> None:
+        self._told(job_id)
 
     async def aclose(self) -> None: ...
 
@@ -254,6 +260,41 @@ async def test_without_workers_this_process_does_the_work(bench: Bench) -> None:
     await until(the_last)
     await doorbell.aclose()
     doorbell.ring(asked[0])
+
+
+async def test_a_mail_does_not_wait_behind_files() -> None:
+    """Some guests who upload photos would else keep everybody's links for new passwords for an hour."""
+    busy, done = asyncio.Event(), asyncio.Event()
+
+    async def work(job_id: str) -> None:
+        if job_id == "mail":
+            done.set()
+        else:
+            await busy.wait()
+
+    doorbell = LocalDoorbell(work)
+    for n in range(2 * QUEUE_LIMIT):
+        doorbell.ring(f"photo{n}")
+    await turns()
+    doorbell.ring("mail", mail=True)
+    async with asyncio.timeout(10):
+        await done.wait()
+    await doorbell.aclose()
+
+
+async def test_who_is_called_out_is_known_as_what_it_is(bench: Bench) -> None:
+    rung: list[tuple[str, bool]] = []
+
+    class Noting(Ringing):
+        def ring(self, job_id: str, mail: bool = False) -> None:
+            rung.append((job_id, mail))
+
+    await bench.ask()
+    wish = RequestReset("m1", "ann", "en", "192.0.2.1", Limits(), bench.clock())
+    await bench.run(request_reset, wish)
+    bench.wait(seconds=31)
+    await Rounds(bench.run, Noting(rung.clear), bench.clock).look()
+    assert sorted(mail for _, mail in rung) == [False, True] and ("m1", True) in rung
 
 
 async def test_nobody_is_called_out_all_the_time(bench: Bench) -> None:

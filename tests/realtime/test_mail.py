@@ -150,7 +150,7 @@ class Desk:
 
 
 class Silent:
-    def ring(self, job_id: str) -> None: ...
+    def ring(self, job_id: str, mail: bool = False) -> None: ...
 
     async def aclose(self) -> None: ...
 
@@ -527,7 +527,7 @@ async def test_a_mail_server_that_does_not_answer_holds_up_nothing_else(desk: De
     desk.mailbox.fall_silent()
     doorbell = LocalDoorbell(desk.worker().work)
     stuck = await desk.forgot("ann")
-    doorbell.ring(stuck)
+    doorbell.ring(stuck, mail=True)
     await asyncio.to_thread(desk.mailbox.wait, 1)
     command = RequestExport("j1", Actor("ann"), desk.trip_id, "data", "en", desk.clock())
     await desk.run(jobs.request_export, command)
