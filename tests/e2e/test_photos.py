@@ -120,6 +120,22 @@ def test_a_photo_of_a_stop_is_dropped_replaced_and_removed(people: People) -> No
     ann.page.keyboard.press("Escape")
 
 
+def test_on_a_phone_a_removed_photo_comes_back_by_the_notice_above_the_sheet(people: People) -> None:
+    ann = people.guest("Ann", **PHONE)
+    trip = people.trip(ann)
+    page = Room.enter(ann, trip).page
+    _photo(ann, trip, "Old Town", a_photo(600, 400))
+    row(page, trip, "Old Town").locator(".stop-open").tap()
+    place = f"stop-{trip.stops['Old Town']}"
+    expect_shown(page, place)
+    slot(page, place).get_by_role("button", name="Change the photo").tap()
+    page.get_by_role("menuitem", name="Remove the photo").tap()
+    expect(slot(page, place)).to_have_attribute("data-state", "empty")
+    page.get_by_test_id("toast").last.get_by_role("button", name="Undo").tap()
+    expect_shown(page, place)
+    expect(page.get_by_test_id("stop-editor")).to_be_visible()
+
+
 def test_a_pasted_picture_becomes_the_cover_or_the_open_stops_photo(people: People) -> None:
     ann = people.guest("Ann")
     trip = people.trip(ann)

@@ -16,6 +16,9 @@ interface DialogProps {
   className?: string;
 }
 
+/** Also one that has just been dismissed: on touch this is asked after the click. */
+const isNotice = (target: EventTarget | null): boolean => target instanceof Element && target.closest(".toast") !== null;
+
 export function Dialog(props: DialogProps) {
   const { open, onClose, title, description, kind = "center", hideTitle, children, footer, className } = props;
   const { t } = useTranslation();
@@ -28,6 +31,10 @@ export function Dialog(props: DialogProps) {
           onEscapeKeyDown={(event) => {
             // The first Escape reverts the field that is being typed in; the next one closes.
             if (document.activeElement instanceof HTMLElement && document.activeElement.dataset["dirty"]) event.preventDefault();
+          }}
+          onInteractOutside={(event) => {
+            // Undo in a notice belongs to what is done in this dialog, which stays open.
+            if (isNotice(event.detail.originalEvent.target)) event.preventDefault();
           }}
           {...(description ? {} : { "aria-describedby": undefined })}
         >
