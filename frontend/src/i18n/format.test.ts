@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { addDays, formatAgo, formatDate, formatDistance, formatMoney, formatRange, parseMoney, pickNames } from "./format";
+import { addDays, formatAgo, formatDate, formatDistance, formatDuration, formatMoney, formatRange, parseMoney, pickNames } from "./format";
 
 test("dates are written the way each reader expects", () => {
   expect(formatDate("2026-05-03", "zh")).toBe("5月3日 周日");
@@ -20,6 +20,11 @@ test("money knows its currency's minor units", () => {
   expect(parseMoney("1,25,0", "CNY")).toBeNull();
   expect(parseMoney("1500", "JPY")).toBe(1500);
   expect(parseMoney("about 5", "CNY")).toBeNull();
+});
+
+test("a duration is short enough for a third of a phone", () => {
+  expect([75, 600, 45].map((minutes) => formatDuration(minutes, "zh"))).toEqual(["1小时15分", "10小时", "45分钟"]);
+  expect(formatDuration(75, "en")).toBe("1 h 15 min");
 });
 
 test("the name in the reader's language comes first", () => {

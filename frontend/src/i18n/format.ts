@@ -131,6 +131,8 @@ export function formatDistance(km: number, language: Language): string {
 export function formatDuration(minutes: number, language: Language): string {
   const hours = Math.floor(minutes / 60);
   const rest = minutes % 60;
+  // Both parts must fit a third of a phone's width.
+  if (hours && rest) return language === "zh" ? `${hours}小时${rest}分` : `${hours} h ${rest} min`;
   const unit = (value: number, name: "hour" | "minute"): string =>
     new Intl.NumberFormat(tag(language), { style: "unit", unit: name, unitDisplay: language === "zh" ? "long" : "short" }).format(value);
   return [hours ? unit(hours, "hour") : "", rest || !hours ? unit(rest, "minute") : ""].filter(Boolean).join(" ");
