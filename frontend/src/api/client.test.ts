@@ -54,6 +54,19 @@ describe('requests', () => {
     await expect(again.api.logout()).rejects.toMatchObject({ status: 403, code: 'csrf' })
   })
 
+  it('tells when nobody is signed in any more, beside the error, and not of a wrong password', async () => {
+    const gone = () => refusal(401, { code: 'unauthenticated', message: 'sign in first' })
+    const { api } = make([gone(), refusal(401, { code: 'login_failed', message: 'no' }), gone()])
+    let told = 0
+    api.onUnauthenticated = () => { told += 1 }
+    await expect(api.trips()).rejects.toMatchObject({ status: 401, code: 'unauthenticated', message: 'sign in first' })
+    expect(told).toBe(1)
+    await expect(api.login('ann', 'x')).rejects.toMatchObject({ code: 'login_failed' })
+    expect(told).toBe(1)
+    await expect(api.updateTrip('t', { title: 'x' })).rejects.toMatchObject({ status: 401 })
+    expect(told).toBe(2)
+  })
+
   it('spells the query of the history', async () => {
     const { api, calls } = make([])
     await api.history('t', { before: 9, record: 'stop:a' })

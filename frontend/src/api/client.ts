@@ -33,6 +33,8 @@ export class Api {
   private readonly fetch: typeof fetch
   private readonly xhr: () => XMLHttpRequest
   private readonly cookies: () => string
+  /** Called when the server does not know (any more) who asks, beside the error. A wrong password is not this. */
+  onUnauthenticated: () => void = () => undefined
 
   constructor(options: ApiOptions = {}) {
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
@@ -157,10 +159,13 @@ export class Api {
   /** The response as it comes, whatever its status: for routes that stream. */
   async send(method: Method, path: string, body?: unknown, signal?: AbortSignal, extra: Headers = {}): Promise<Response> {
     if (method !== 'GET' && this.token() === null) await this.request('GET', '/api/me', undefined, signal)
-    const response = await this.request(method, path, body, signal, extra)
-    if (method === 'GET' || !(await isCsrfRefusal(response))) return response
-    await this.request('GET', '/api/me', undefined, signal)
-    return this.request(method, path, body, signal, extra)
+    let response = await this.request(method, path, body, signal, extra)
+    if (method !== 'GET' && (await isCsrfRefusal(response))) {
+      await this.request('GET', '/api/me', undefined, signal)
+      response = await this.request(method, path, body, signal, extra)
+    }
+    await this.heed(response)
+    return response
   }
 
   /** A file as the body. By XMLHttpRequest: `fetch` does not tell how much has been sent. */
@@ -171,8 +176,13 @@ export class Api {
       await this.request('GET', '/api/me', undefined, options.signal)
       response = await this.transfer(path, body, options)
     }
+    await this.heed(response)
     if (!response.ok) throw await errorOf(response)
     return (await response.json()) as T
+  }
+
+  private async heed(response: Response): Promise<void> {
+    if (response.status === 401 && (await refusalOf(response)).code === 'unauthenticated') this.onUnauthenticated()
   }
 
   private transfer(path: string, body: Blob, { signal, onProgress }: UploadOptions): Promise<Response> {
@@ -232,8 +242,14 @@ const idempotent = (key: string | undefined): Headers => (key === undefined ? {}
 
 async function isCsrfRefusal(response: Response): Promise<boolean> {
   if (response.status !== 403) return false
+  const { code, message } = await refusalOf(response)
+  return /xsrf|csrf/i.test(`${code} ${message}`)
+}
+
+/** The error in a response, which can still be read afterwards. */
+async function refusalOf(response: Response): Promise<{ code: string; message: string }> {
   const body = (await response.clone().json().catch(() => null)) as { error?: { code?: string; message?: string } } | null
-  return /xsrf|csrf/i.test(`${body?.error?.code ?? ''} ${body?.error?.message ?? ''}`)
+  return { code: body?.error?.code ?? '', message: body?.error?.message ?? '' }
 }
 
 /** What a response that is not OK says. */

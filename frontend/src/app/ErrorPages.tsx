@@ -1,11 +1,11 @@
 import { Compass, DoorClosed, RefreshCw, Trash2, UserRound } from "lucide-react";
-import type { ReactNode } from "react";
+import { useEffect, type ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "react-router";
 import { Button } from "../ui/Button";
 import { Empty } from "../ui/States";
 import { Shell } from "./Shell";
-import { useUser } from "./session";
+import { recheckSession, useUser } from "./session";
 import { useTitle } from "./useTitle";
 
 function ErrorPage({ icon, title, children, actions }: { icon: ReactNode; title: string; children: ReactNode; actions?: ReactNode }) {
@@ -45,6 +45,8 @@ export function NoAccessPage() {
 export function SignInNeededPage() {
   const { t } = useTranslation();
   const { pathname } = useLocation();
+  // A room's socket says it first; the head of the page shall not go on showing who was signed in.
+  useEffect(() => void recheckSession(), []);
   return (
     <ErrorPage
       icon={<UserRound size={28} />}

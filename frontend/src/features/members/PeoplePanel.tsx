@@ -25,7 +25,7 @@ export function PeoplePanel() {
   const away = members.filter((member) => !here.has(member.id));
   return (
     <div className="people">
-      {owner ? <Invites /> : null}
+      {owner ? <Invites /> : <WhoInvites />}
       <section>
         <h3 className="people-title">{t("people.here")}</h3>
         <ul className="people-list">
@@ -58,6 +58,16 @@ export function PeoplePanel() {
       <Leave />
     </div>
   );
+}
+
+/** Share leads here for everybody; who cannot invite is told who can. */
+function WhoInvites() {
+  const { t, language } = useText();
+  const me = useMe();
+  const members = useMembers();
+  const owners = members.filter((member) => member.role === "owner").map((member) => member.name);
+  if (owners.length === 0 || !members.some((member) => member.id === me.user)) return null;
+  return <p className="muted people-note" data-testid="who-invites">{t("people.ownersInvite", { names: owners.join(language === "zh" ? "、" : ", ") })}</p>;
 }
 
 function MemberRole({ member }: { member: Member }) {
