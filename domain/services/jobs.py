@@ -31,6 +31,7 @@ from domain.jobs import (
     FailJob,
     FinishJob,
     Job,
+    JobKind,
     JobsNow,
     JobStatus,
     LookAtJobs,
@@ -42,7 +43,7 @@ from domain.jobs import (
 )
 from domain.mail import MAIL_KEEP_HOURS, MAX_MAIL_ATTEMPTS, backoff
 from domain.operations import Channel
-from domain.photos import WIDTHS
+from domain.photos import KEEP_JOB_HOURS, KEEP_UNSHOWN_DAYS, WIDTHS
 from domain.ports import UnitOfWork
 from domain.services.rooms import read_trip
 from domain.talk import MAX_OPEN_PROPOSALS, Message
@@ -200,7 +201,7 @@ def fail_job(command: FailJob, uow: UnitOfWork) -> bool:
         return False
     if command.final or job.attempts >= _attempts(job):
         if uow.jobs.fail(job.id, command.token, command.error, command.at, _kept_until(job, command.at)):
-            _photo_failed(uow, job, command.error)
+            _photo_failed(uow, job, command.error, command.at)
         uow.mails.remove([job.id])
         return False
     if job.kind != "mail":
@@ -224,7 +225,7 @@ def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
         uow.jobs.remove(expired)
         for job in command.jobs:
             if job.id in expired and job.status in UNDER_WAY:
-                _photo_failed(uow, job, LOST)
+                _photo_failed(uow, job, LOST, command.at)
     called: list[str] = []
     for job in command.jobs:
         if job.id in expired:
@@ -233,7 +234,7 @@ def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
             error = job.error or LOST
             if uow.jobs.abandon(job, error, command.at, _kept_until(job, command.at)):
                 uow.mails.remove([job.id])
-                _photo_failed(uow, job, error)
+                _photo_failed(uow, job, error, command.at)
         elif uow.jobs.requeue(job, _next_ring(job, command.at)):
             called.append(job.id)
     return called
@@ -244,14 +245,17 @@ def _attempts(job: Job) -> int:
 
 
 def _kept_until(job: Job, at: str) -> str:
-    return later(at, hours=MAIL_KEEP_HOURS) if job.kind == "mail" else later(at, days=KEEP_DAYS)
+    hours: dict[JobKind, int] = {"mail": MAIL_KEEP_HOURS, "thumbnail": KEEP_JOB_HOURS}
+    return later(at, hours=hours.get(job.kind, 24 * KEEP_DAYS))
 
 
-def _photo_failed(uow: UnitOfWork, job: Job, error: str) -> None:
-    """Whoever uploaded a photo looks at the photo, not at its job."""
+def _photo_failed(uow: UnitOfWork, job: Job, error: str, at: str) -> None:
+    """Whoever uploaded a photo looks at the photo, not at its job. It counts among those of its trip no
+    longer than one that is never shown."""
     photo = uow.photos.of_job(job.id) if job.kind == "thumbnail" else None
     if photo is not None and photo.status == "waiting":
         uow.photos.fail(photo, error)
+        uow.photos.keep(photo.trip_id, [photo.id], later(at, days=KEEP_UNSHOWN_DAYS))
 
 
 def _next_ring(job: Job, at: str) -> str:

@@ -122,6 +122,19 @@ async def test_whoever_uploaded_it_hears_why_it_failed(album: Album) -> None:
         await album.size(320)
 
 
+async def test_one_that_failed_is_kept_no_longer_than_one_that_is_never_shown(album: Album) -> None:
+    """Whatever is no photo would else fill the trip, and the list of a user's jobs, for days."""
+    for n in range(3):
+        await album.worker().work(await album.upload(f"bad{n}", body=b"\xff\xd8\xff" + bytes(500)))
+    album.wait(hours=KEEP_JOB_HOURS, seconds=1)
+    await album.rounds(lambda _: None).look()
+    assert album.run.store.jobs.state.jobs == {}
+    assert (await album.photo("bad0")).error == "broken_image"
+    album.wait(days=KEEP_UNSHOWN_DAYS)
+    sweeper = Sweeper(album.run, album.clock, pause=0)
+    assert await sweeper.sweep() and sweeper.counts["photos"] == 3
+
+
 async def test_faults_of_ours_are_tried_again_and_then_told(album: Album) -> None:
     def broken(original: bytes) -> Thumbnails:
         raise RuntimeError("no ink")
