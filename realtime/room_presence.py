@@ -6,7 +6,9 @@ arguments. Called by `realtime.presence`.
 
 A tab has one connection. Where its network broke without a word, the process that had it takes it for
 connected for a while after it has come back to another one: so each process says since when it has a tab, and
-where it came last is where it is.
+where it came last is where it is. Clocks differ, and what a process said before it was killed is read for a
+while: so a tab that is said to be elsewhere is not forgotten while it is connected here. It is here again as
+soon as it does something, or nothing is heard of it from there any more.
 """
 
 from __future__ import annotations
@@ -90,6 +92,8 @@ class RoomPresence:
         self._leave_after = leave_after
         self._local: dict[str, _Local] = {}
         self._remote: dict[str, _Remote] = {}
+        self._elsewhere: dict[str, _Local] = {}
+        """Tabs that are connected here, and said to have come to another process since."""
         self._leaving: dict[str, float] = {}
         self._left: dict[str, float] = {}
         self._changed: set[str] = set()
@@ -111,7 +115,7 @@ class RoomPresence:
             person = msgspec.structs.replace(
                 person, looking=known.looking, editing=known.editing, typing=known.typing
             )
-        here = self._local.get(sid)
+        here = self._elsewhere.pop(sid, None) or self._local.get(sid)
         connections = set() if here is None or sid in self._leaving else here.connections
         self._local[sid] = _Local(person, since, connections | {connection})
         self._leaving.pop(sid, None)
@@ -123,7 +127,7 @@ class RoomPresence:
 
     def update(self, sid: str, looking: Focus | None, editing: Focus | None, typing: bool) -> None:
         """What a tab says about itself; saying the same again changes nothing."""
-        here = self._local.get(sid)
+        here = self._local.get(sid) or self._come_back(sid)
         if here is not None:
             self._replace(
                 here, msgspec.structs.replace(here.person, looking=looking, editing=editing, typing=typing)
@@ -133,7 +137,7 @@ class RoomPresence:
         self, user_id: str, role: AccessRole | None = None, name: str | None = None, color: int | None = None
     ) -> None:
         """How a member is called or what they may do has changed."""
-        for here in self._local.values():
+        for here in (*self._local.values(), *self._elsewhere.values()):
             if here.person.user == user_id:
                 old = here.person
                 new = msgspec.structs.replace(
@@ -147,20 +151,43 @@ class RoomPresence:
     def _replace(self, here: _Local, person: Person) -> None:
         if person != here.person:
             here.person = person
-            self._changed.add(person.session)
-            self._ours.add(person.session)
+            if person.session in self._local:
+                self._changed.add(person.session)
+                self._ours.add(person.session)
+
+    def _come_back(self, sid: str) -> _Local | None:
+        """A tab that was said to be elsewhere is here."""
+        here = self._elsewhere.pop(sid, None)
+        if here is None:
+            return None
+        other = self._remote.pop(sid, None)
+        if other is not None:
+            there = other.person
+            here.person = msgspec.structs.replace(
+                here.person, looking=there.looking, editing=there.editing, typing=there.typing
+            )
+            here.since = max(here.since, other.since + 1)
+        if other is None or other.person != here.person:
+            self._changed.add(sid)
+        self._local[sid] = here
+        self._left.pop(sid, None)
+        self._ours.add(sid)
+        return here
 
     def leave(self, sid: str, now: float, connection: Hashable = None) -> None:
         """One connection of a tab has ended; announced later, unless the tab comes back."""
-        here = self._local.get(sid)
+        here = self._local.get(sid) or self._elsewhere.get(sid)
         if here is None or connection not in here.connections:
-            return  # the tab has gone elsewhere since, and perhaps come back by another one
+            return  # of a tab that has left, and perhaps come back by another one
         here.connections.discard(connection)
-        if not here.connections:
+        if here.connections:
+            return
+        if self._elsewhere.pop(sid, None) is None:
             self._leaving[sid] = now + self._leave_after
 
     def drop_user(self, user_id: str, now: float) -> None:
         """Somebody may not be here any more: no waiting."""
+        self._elsewhere = {s: here for s, here in self._elsewhere.items() if here.person.user != user_id}
         for sid in [sid for sid, here in self._local.items() if here.person.user == user_id]:
             self._depart(sid, now)
 
@@ -169,13 +196,18 @@ class RoomPresence:
         for sid in [sid for sid, due in self._leaving.items() if due <= now]:
             self._depart(sid, now)
         for sid in [sid for sid, other in self._remote.items() if other.seen + self._ttl < now]:
-            self._forget(sid, now)
+            self._miss(sid, now)
         self._left = {sid: at for sid, at in self._left.items() if at + GRACE > now}
 
     def _depart(self, sid: str, now: float) -> None:
         self._leaving.pop(sid, None)
         if self._local.pop(sid, None) is not None:
             self._ours.add(sid)
+            self._forget(sid, now)
+
+    def _miss(self, sid: str, now: float) -> None:
+        """Nothing is heard of a tab of another process any more."""
+        if self._come_back(sid) is None:
             self._forget(sid, now)
 
     def _forget(self, sid: str, now: float) -> None:
@@ -219,7 +251,7 @@ class RoomPresence:
                 self._ours.add(sid)  # the tab has come here since: say so
         for sid, other in list(self._remote.items()):
             if sid not in stored and other.seen + GRACE < now:
-                self._forget(sid, now)
+                self._miss(sid, now)
 
     def _believe(self, node: str, person: Person, now: float, since: int) -> None:
         sid = person.session
@@ -227,8 +259,10 @@ class RoomPresence:
         if other is not None and other.node != node and other.since > since:
             return  # the tab is elsewhere by now
         known = self.find(sid)
-        # If it was here, it is not any more, whatever its connection still looks like.
-        self._local.pop(sid, None)
+        # If it was here, it is not any more, whatever its connection still looks like: see the module.
+        here = self._local.pop(sid, None)
+        if here is not None and sid not in self._leaving:
+            self._elsewhere[sid] = here
         self._leaving.pop(sid, None)
         self._remote[sid] = _Remote(node, person, now, since)
         if known != person:
@@ -238,7 +272,7 @@ class RoomPresence:
 
     def point(self, pointer: Pointer, ours: bool) -> None:
         """The latest position of a tab's pointer."""
-        if ours and pointer.session not in self._local:
+        if ours and pointer.session not in self._local and self._come_back(pointer.session) is None:
             return
         self._pointers[pointer.session] = pointer
         if ours:

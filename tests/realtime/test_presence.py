@@ -50,6 +50,67 @@ def test_who_comes_back_keeps_what_they_were_looking_at() -> None:
     assert state.people() == [person("a", editing=focus, typing=True)]
 
 
+AHEAD = 9_000_000_000_000
+"""A moment by a clock that is wrong."""
+
+
+def test_a_killed_process_with_a_fast_clock_hides_nobody() -> None:
+    """Its entry is read here after the tab has come back, and seems to be newer."""
+    state, focus = room(), Focus("stop", "s1", "name")
+    state.enter(person("a"), since=1_000, connection="here")
+    state.reconcile({"a": Stored("killed", person("a"), AHEAD)}, now=0)
+    state.take()
+    state.update("a", None, focus, True)
+    told = state.take()
+    assert told.put == [person("a", editing=focus, typing=True)] == told.our_put
+    assert told.since["a"] > AHEAD, "and the others believe it"
+    state.reconcile({}, now=60)
+    assert state.people() == [person("a", editing=focus, typing=True)]
+    state.leave("a", now=60, connection="here")
+    state.settle(now=70)
+    assert state.take().gone == ["a"]
+
+
+def test_who_does_nothing_is_here_again_when_nothing_is_heard_from_there() -> None:
+    for silence in ("store", "ttl"):
+        state = room()
+        state.enter(person("a"), since=1_000, connection="here")
+        state.hear("other", [person("a")], [], now=0, since={"a": AHEAD})
+        state.take()
+        if silence == "store":
+            state.reconcile({}, now=GRACE + 1)
+        else:
+            state.settle(now=61)
+        told = state.take()
+        assert state.people() == [person("a")] == told.our_put and told.gone == [], silence
+
+
+def test_a_pointer_says_where_a_tab_is() -> None:
+    state = room()
+    state.enter(person("a"), since=1_000, connection="here")
+    state.hear("other", [person("a")], [], now=0, since={"a": AHEAD})
+    state.take()
+    state.point(Pointer("a", "board", 0.5, 0.5, None), ours=True)
+    assert state.take().our_put == [person("a")]
+
+
+def test_a_connection_that_breaks_elsewhere_is_no_ghost() -> None:
+    """The tab went to another process, left there, and its connection here was found dead only then."""
+    state = room()
+    state.enter(person("a"), since=1_000, connection="dead")
+    state.hear("other", [person("a")], [], now=0, since={"a": 2_000})
+    state.hear("other", [], ["a"], now=10)
+    assert state.people() == []
+    state.leave("a", now=35, connection="dead")
+    state.settle(now=100)
+    assert state.people() == [] and state.take().our_put == []
+    state.enter(person("b"), since=1_000, connection="dead")
+    state.hear("other", [person("b")], [], now=0, since={"b": 2_000})
+    state.drop_user("ann", now=1)
+    state.update("b", None, None, True)
+    assert state.local() == [], "who was removed does not come back"
+
+
 def test_a_duplicated_tab_leaves_only_with_its_last_connection() -> None:
     state = room()
     state.enter(person("a"), connection="one")
