@@ -120,7 +120,7 @@ class UploadHandler(PhotoHandler):
             (f"photos at:{self.address}", limits.photos_address),
         ):
             await self.deps.run(count, Count(key, limit, self.deps.clock()))
-        self.deps.uploads.begin(user_id)
+        self.deps.uploads.begin(user_id, self.address)
         self._holder = user_id
         self._deadline = asyncio.get_running_loop().call_later(UPLOAD_SECONDS, self._cut)
 
@@ -168,7 +168,7 @@ class UploadHandler(PhotoHandler):
         if self._deadline is not None:
             self._deadline.cancel()
         if self._holder is not None:
-            self.deps.uploads.end(self._holder)
+            self.deps.uploads.end(self._holder, self.address)
             self._holder = None
 
     def on_finish(self) -> None:

@@ -1,6 +1,6 @@
 """How many uploads a process receives at once, for it holds each in memory until it is whole.
 
-Owns the two bounds. One in a process, made with its `Deps`; used by `handlers.photos`.
+Owns the three bounds. One in a process, made with its `Deps`; used by `handlers.photos`.
 """
 
 from __future__ import annotations
@@ -12,32 +12,41 @@ from domain.errors import Throttled, Unavailable
 MOST = 12
 """At once; so many times the largest upload is what it may cost."""
 OF_USER = 3
+OF_ADDRESS = 6
+"""A guest costs nothing to make, and a slow upload takes minutes: four of one would have all the room."""
 RETRY_SECONDS = 5
 """After which somebody who was refused may try again."""
 
 
 class Uploads:
-    """Uploads under way: at most `most`, and `of_user` of one person."""
+    """Uploads under way: at most `most`, `of_user` of one person, and `of_address` from one address."""
 
-    def __init__(self, most: int = MOST, of_user: int = OF_USER) -> None:
+    def __init__(self, most: int = MOST, of_user: int = OF_USER, of_address: int = OF_ADDRESS) -> None:
         self._most = most
         self._of_user = of_user
+        self._of_address = of_address
         self._now: Counter[str] = Counter()
+        self._from: Counter[str] = Counter()
 
-    def begin(self, user_id: str) -> None:
-        """Raises `Throttled` for the one person, `Unavailable` when there is no room for anybody."""
+    def begin(self, user_id: str, address: str) -> None:
+        """Raises `Throttled` for one person or address, `Unavailable` when there is no room for anybody."""
         if self._now[user_id] >= self._of_user:
             message = f"{self._of_user} uploads of yours are under way, wait for one"
+            raise Throttled(message, code="uploads_busy", retry_after=RETRY_SECONDS)
+        if self._from[address] >= self._of_address:
+            message = f"{self._of_address} uploads from your address are under way, wait for one"
             raise Throttled(message, code="uploads_busy", retry_after=RETRY_SECONDS)
         if self._now.total() >= self._most:
             message = "too many uploads are under way here, try again"
             raise Unavailable(message, code="uploads_busy", retry_after=RETRY_SECONDS)
         self._now[user_id] += 1
+        self._from[address] += 1
 
-    def end(self, user_id: str) -> None:
-        self._now[user_id] -= 1
-        if not self._now[user_id]:
-            del self._now[user_id]
+    def end(self, user_id: str, address: str) -> None:
+        for counts, key in ((self._now, user_id), (self._from, address)):
+            counts[key] -= 1
+            if not counts[key]:
+                del counts[key]
 
     def __len__(self) -> int:
         return self._now.total()

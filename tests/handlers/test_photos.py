@@ -134,16 +134,20 @@ async def test_uploads_under_way_are_bounded_and_let_go(world: World) -> None:
 
 
 def test_nobody_takes_all_the_room() -> None:
-    uploads = Uploads(most=2, of_user=1)
-    uploads.begin("ann")
-    uploads.begin("bob")
-    for who, code in (("ann", "Throttled"), ("eve", "Unavailable")):
+    uploads = Uploads(most=3, of_user=1, of_address=2)
+    uploads.begin("ann", "192.0.2.1")
+    uploads.begin("bob", "192.0.2.1")
+    for who, where, code in (("ann", "192.0.2.2", "Throttled"), ("eve", "192.0.2.1", "Throttled")):
         with pytest.raises(Exception, match="uploads") as raised:
-            uploads.begin(who)
+            uploads.begin(who, where)
         assert type(raised.value).__name__ == code
-    uploads.end("ann")
-    uploads.begin("eve")
-    assert len(uploads) == 2
+    uploads.begin("cyd", "192.0.2.2")
+    with pytest.raises(Exception, match="uploads") as raised:
+        uploads.begin("eve", "192.0.2.3")
+    assert type(raised.value).__name__ == "Unavailable"
+    uploads.end("ann", "192.0.2.1")
+    uploads.begin("eve", "192.0.2.1")
+    assert len(uploads) == 3
 
 
 async def test_nothing_is_kept_of_what_is_refused(world: World) -> None:
