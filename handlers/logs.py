@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from tornado.web import RequestHandler
 
 FORMATS = ("auto", "json", "text")
-QUIET = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "sqlalchemy", "alembic")
-"""Libraries whose own debugging shows headers, prompts or rows: they speak from WARNING on."""
+QUIET = ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "sqlalchemy", "alembic", "PIL")
+"""Libraries whose own debugging shows headers, prompts, rows, or what cameras write into photos: they speak
+from WARNING on."""
 ROUTINE = ("/health/live", "/health/ready", "/metrics", "file")
 """Routes of probes and files, which would drown the rest: their requests are logged at DEBUG."""
 VERBS = frozenset(("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS"))

@@ -17,7 +17,9 @@ from structlog.contextvars import bound_contextvars
 from handlers import logs
 from handlers.application import ROUTES
 from handlers.logs import Lines, configure
+from realtime.jobs.thumbnails import make_thumbnails
 from tests.handlers.world import World
+from tests.photos import from_a_camera
 
 
 @pytest.fixture
@@ -141,3 +143,10 @@ def test_a_secret_is_masked_however_it_is_quoted(root: None, style: str, secret:
     for each in (secret, quote(secret, safe=""), repr(secret)[1:-1], json.dumps(secret)[1:-1]):
         assert each not in told and json.dumps(each)[1:-1] not in told
     assert told.count(logs.MASK) >= 5
+
+
+def test_what_a_camera_wrote_is_in_no_log_however_much_is_logged(root: None) -> None:
+    original, stream = from_a_camera(), io.StringIO()
+    configure("DEBUG", "json", stream=stream)
+    make_thumbnails(original)
+    assert "Secret" not in stream.getvalue()
