@@ -408,7 +408,9 @@ class AccountRepositories(Protocol):
     def hit(self, key: str, window: int) -> int:
         """Count one more under `key` in the fixed window numbered `window`; returns the count.
 
-        Counts of the key's earlier windows are forgotten. Safe against concurrent callers.
+        Counts of the key's earlier windows are forgotten. Where the next window was counted in already, by
+        somebody whose clock is a little ahead, this is one more of it: else two who do not agree on the time
+        would forget each other's counts at each turn. Safe against concurrent callers.
         """
 
     def forgive(self, key: str, window: int, count: int | None = None) -> None:

@@ -158,8 +158,10 @@ class MemoryAccounts:
 
     def hit(self, key: str, window: int) -> int:
         bucket, hits = self._state.throttles.get(key, (window, 0))
-        hits = hits + 1 if bucket == window else 1
-        self._state.throttles[key] = (window, hits)
+        if bucket not in (window, window + 1):
+            bucket, hits = window, 0
+        hits += 1
+        self._state.throttles[key] = (bucket, hits)
         return hits
 
     def forgive(self, key: str, window: int, count: int | None = None) -> None:

@@ -191,14 +191,16 @@ class SqlAccounts:
         return int(self._connection.execute(counted).scalar_one())
 
     def _add_hit(self, key: str, window: int) -> bool:
-        """One more in this window; the first of a new window starts at 1. False: no row yet."""
-        same = throttles.c.bucket == window
+        """One more in this window, or in the next one; the first of a new window starts at 1. False: no row
+        yet."""
+        ahead = throttles.c.bucket == window + 1
+        same = or_(throttles.c.bucket == window, ahead)
         # MySQL evaluates assignments from left to right: hits must be set before bucket.
         statement = (
             update(throttles)
             .where(throttles.c.subject == key)
             .ordered_values((throttles.c.hits, case((same, throttles.c.hits + 1), else_=1)),
-                            (throttles.c.bucket, window))
+                            (throttles.c.bucket, case((ahead, throttles.c.bucket), else_=window)))
         )  # fmt: skip
         return self._connection.execute(statement).rowcount > 0
 
