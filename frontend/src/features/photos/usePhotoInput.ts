@@ -11,7 +11,10 @@ const MARK = "photoDrop";
 /** Handlers for the element that holds the plan. */
 export function usePhotoInput() {
   const { add } = usePhotoAdding();
-  const enabled = useIsEditor() && !useSuggesting() && useConnection().state === "live";
+  const editor = useIsEditor();
+  const suggesting = useSuggesting();
+  const { state } = useConnection();
+  const enabled = editor && !suggesting && state === "live";
 
   useEffect(() => {
     if (!enabled) return;
