@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from operations import Failed, Installation
 from operations.facts_redis import listening_workers, redis_facts
 from operations.mail import explain
+from operations.processes import supervised_workers
 from storage.engine import make_engine
 from storage.facts import DatabaseFacts, database_facts
 from storage.revisions import SchemaError, check
@@ -140,9 +141,11 @@ def _redis(installation: Installation) -> Iterator[Finding]:
 
 
 def _workers(installation: Installation) -> Iterator[Finding]:
-    wanted, url = installation.workers, installation.bell_url
+    url = installation.bell_url
     if not url or urlsplit(url).scheme.endswith("+cluster"):
         return  # there are none: then WORKERS is 0
+    # `make serve` chooses a number where .env names none, and its processes leave the work to these workers.
+    wanted = max(installation.workers, supervised_workers(installation.root))
     found = listening_workers(url)
     if found is None:
         if wanted and url != installation.redis_url:
@@ -150,11 +153,11 @@ def _workers(installation: Installation) -> Iterator[Finding]:
                 "FAIL", "workers", "their Redis does not answer", "start it, or mend JOBS_REDIS_URL"
             )
     elif found < wanted:
-        said = f"{found} of {wanted} worker(s) listen" + ("" if found else "; exports wait until one does")
+        said = f"{found} of {wanted} worker(s) listen" + ("" if found else "; photos, mails and exports wait")
         hint = "supervisorctl status 'tongyou-worker:*'; before the first start it is as it should be"
         yield Finding("warn", "workers", said, hint)
     elif not found:
-        yield Finding("ok", "workers", "none: the server processes do the work themselves")
+        yield Finding("ok", "workers", "none: the server processes do the work, or a worker of `make serve`")
     else:
         yield Finding("ok", "workers", f"{found} listen")
 

@@ -78,6 +78,18 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
             print(f"{name}: restarted", flush=True)
 
 
+def supervised_workers(root: Path) -> int:
+    """How many workers the running `make serve` of this folder has, running or not; 0 where none runs."""
+    path = root / "var" / "supervisor.sock"
+    if not path.exists():
+        return 0
+    try:
+        with _supervisord(path) as supervisord:
+            return len(_names(supervisord, WORKERS))
+    except Failed:
+        return 0
+
+
 @contextmanager
 def _supervisord(path: Path) -> Iterator[Any]:
     transport = SupervisorTransport(serverurl=f"unix://{path}")

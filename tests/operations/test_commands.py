@@ -19,6 +19,7 @@ from domain.accounts import User
 from domain.errors import DomainError, NotFound
 from operations import Domain, Failed, Installation, commands, facts_redis, journal, people
 from operations.checks import CLOCK_SECONDS, findings
+from operations.processes import supervised_workers
 from realtime.jobs import beats_redis
 from storage.facts import DatabaseFacts
 from storage.schema import upgrade
@@ -216,7 +217,7 @@ def test_check_judges_a_database(
         (0, 2, "ok", "2 listen"),
         (2, 3, "ok", "3 listen"),
         (2, 1, "warn", "1 of 2 worker(s) listen"),
-        (2, 0, "warn", "0 of 2 worker(s) listen; exports wait"),
+        (2, 0, "warn", "0 of 2 worker(s) listen; photos, mails and exports wait"),
         (2, None, "FAIL", "their Redis does not answer"),
     ],
 )
@@ -228,6 +229,22 @@ def test_check_says_whether_workers_listen(
     (finding,) = [each for each in findings(made) if each.what == "workers"]
     assert finding.level == level and finding.said.startswith(said)
     assert bool(finding.hint) == (level != "ok")
+
+
+def test_check_misses_the_workers_that_make_serve_has_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = installation(tmp_path, workers=0, bell_url="redis://127.0.0.1:1/0")
+    monkeypatch.setattr("operations.checks.supervised_workers", lambda root: {tmp_path: 1}[root])
+    monkeypatch.setattr("operations.checks.listening_workers", lambda url: 0)
+    assert "supervisorctl" in wrong(made)["workers"]
+
+
+def test_a_socket_without_supervisord_is_no_worker(tmp_path: Path) -> None:
+    assert supervised_workers(tmp_path) == 0
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "supervisor.sock").touch()
+    assert supervised_workers(tmp_path) == 0
 
 
 def test_check_and_workers_speak_of_the_same_key() -> None:
