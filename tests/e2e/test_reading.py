@@ -298,6 +298,16 @@ def test_what_gets_the_focus_is_not_under_the_head_of_its_day(people: People) ->
     )
 
 
+def test_a_stop_that_is_opened_at_the_lower_edge_is_seen(people: People) -> None:
+    ann = people.guest("Ann")
+    trip = people.trip(ann, [[f"Stop {n}" for n in range(1, 13)], ["Last"]])
+    here = Room.enter(ann, trip)
+    low = next(stop for stop in trip.stops.values() if box(here.row(stop))["y"] > 650)
+    here.open(low)
+    expect(here.field("Currency")).to_be_in_viewport(ratio=1)
+    expect(here.row(low).locator(".stop-main")).to_be_in_viewport(ratio=1)
+
+
 def test_who_only_reads_is_not_told_to_write(people: People) -> None:
     ann, cy = people.guest("Ann"), people.guest("Cy", 1, **PHONE)
     trip = people.trip(ann, [["Old Town"], []])

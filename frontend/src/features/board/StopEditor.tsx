@@ -1,6 +1,6 @@
 /** Every field of one stop, edited where it stands. Each field saves by itself. */
 import { ChevronUp, Crosshair, ExternalLink, History, Plus, SquarePen, Trash2, X } from "lucide-react";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { currencyDigits, formatDuration, parseMoney } from "../../i18n/format";
 import { ASSISTANT, MAX_LENGTH, MAX_LINKS, STOP_KINDS, STOP_STATUSES, type Stop, type StopFields, type StopKind, type StopStatus } from "../../protocol.gen";
@@ -26,9 +26,14 @@ import { useStopActions } from "./StopMenu";
 export function StopEditor({ id, sheet }: { id: string; sheet?: boolean }) {
   const stop = useStop(id);
   useLooking({ t: "stop", id });
+  const box = useRef<HTMLDivElement>(null);
+  // What is opened at the lower edge of the board would be out of sight. Where not all of it fits, its head does.
+  useEffect(() => {
+    if (!sheet) box.current?.closest("[data-stop]")?.scrollIntoView({ block: "nearest" });
+  }, [sheet]);
   if (!stop) return null;
   return (
-    <div className="editor" data-no-drag data-testid="stop-editor">
+    <div className="editor" ref={box} data-no-drag data-testid="stop-editor">
       <StopPhoto stop={stop} />
       <div className="editor-grid">
         <Names stop={stop} />
