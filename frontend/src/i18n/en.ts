@@ -188,7 +188,7 @@ export const en = {
     lastOwner: "A trip needs an owner. Make someone else an owner first.", tabs_one: "{{count}} window", tabs_other: "{{count}} windows",
     visitors: "Visitors", alone: "Only you are here. Share the link to plan together.", facepile: "People here: {{names}}", looking: "looking at {{what}}",
     editing: "editing {{what}}", idle: "in the trip", offline: "not here now", menu: "Options of {{name}}", everyone: "Everyone in the trip", follow: "Show where {{name}} is",
-    ownersInvite: "Only owners can invite people. Ask {{names}} for a link.",
+    itsMe: "{{name}} (you)", ownersInvite: "Only owners can invite people. Ask {{names}} for a link.",
     unknown: "You are offline: who else is here cannot be seen.", offlineInvites: "Links can be managed when you are online.", more: "{{count}} more",
     mailTo: "Send it by e-mail", mailHint: "Addresses with commas or on lines, at most {{count}}. Each person gets a link of their own.", mailBad: "This is no e-mail address: {{what}}", mailMany: "At most {{count}} addresses at a time.",
     createMail_one: "Create and send to {{count}} person", createMail_other: "Create and send to {{count}} people", mailSent_one: "On its way to {{count}} person.", mailSent_other: "On its way to {{count}} people.",

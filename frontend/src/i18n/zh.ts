@@ -190,7 +190,7 @@ export const zh: Catalogue = {
     lastOwner: "行程需要一位所有者，请先把别人设为所有者。", tabs_one: "{{count}} 个窗口", tabs_other: "{{count}} 个窗口",
     visitors: "游客", alone: "现在只有你。把链接分享给同伴，一起安排。", facepile: "在线：{{names}}", looking: "正在看 {{what}}",
     editing: "正在编辑 {{what}}", idle: "在行程里", offline: "现在不在", menu: "{{name}} 的选项", everyone: "行程里的所有人", follow: "看看 {{name}} 在哪里",
-    ownersInvite: "只有所有者可以邀请同伴，请向 {{names}} 要邀请链接。",
+    itsMe: "{{name}}（我）", ownersInvite: "只有所有者可以邀请同伴，请向 {{names}} 要邀请链接。",
     unknown: "你已离线，看不到还有谁在。", offlineInvites: "联网后才能管理链接。", more: "另外 {{count}} 人",
     mailTo: "用邮件发送", mailHint: "用逗号或换行分隔，最多 {{count}} 个。每人都有自己的链接。", mailBad: "这不是邮箱地址：{{what}}", mailMany: "一次最多 {{count}} 个地址。",
     createMail_one: "创建并发送给 {{count}} 人", createMail_other: "创建并发送给 {{count}} 人", mailSent_one: "正在发送给 {{count}} 人。", mailSent_other: "正在发送给 {{count}} 人。",

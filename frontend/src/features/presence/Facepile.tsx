@@ -11,14 +11,14 @@ import { scrollToDay } from "../board/DayStrip";
 
 /** Faces of everybody here, one a person, however many windows they have open. */
 export function Facepile({ max }: { max: number }) {
-  const { t } = useText();
+  const { t, language } = useText();
   const people = usePeople();
   const assistant = useAssistantHere();
   const sorted = [...people].sort((a, b) => Number(a.me) - Number(b.me));
   if (sorted.length === 0) return <div data-testid="facepile" data-count={0} />;
   const shown = sorted.slice(0, max);
   const rest = sorted.length - shown.length;
-  const names = [...sorted.map((person) => (person.me ? t("common.you") : person.name)), ...(assistant ? [t("ai.name")] : [])].join(", ");
+  const names = [...sorted.map((person) => (person.me ? t("common.you") : person.name)), ...(assistant ? [t("ai.name")] : [])].join(language === "zh" ? "、" : ", ");
   return (
     <Popover
       label={t("people.here")}
@@ -93,7 +93,7 @@ export function PersonLine({ person }: { person: PersonGroup }) {
     <>
       <span className="face-ring" data-who={person.color % 8}><Avatar name={person.name} color={person.color} size={28} /></span>
       <span className="person-words">
-        <b>{person.name}{person.me ? ` (${t("common.you")})` : ""}</b>
+        <b>{person.me ? t("people.itsMe", { name: person.name }) : person.name}</b>
         <small>{doing}{person.tabs.length > 1 ? ` · ${t("people.tabs", { count: person.tabs.length })}` : ""}</small>
       </span>
     </>
