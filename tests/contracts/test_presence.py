@@ -36,9 +36,9 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
 
     def make_store(ttl: float = 60.0) -> PresenceStore:
         if "cluster" in request.param:
-            made.append(RedisClusterPresenceStore(url, ttl=ttl))
+            made.append(RedisClusterPresenceStore(url, ttl=ttl, timeout=20))
         else:
-            made.append(RedisPresenceStore(url, ttl=ttl) if url else MemoryPresenceStore(ttl))
+            made.append(RedisPresenceStore(url, ttl=ttl, timeout=20) if url else MemoryPresenceStore(ttl))
         return made[-1]
 
     yield make_store
