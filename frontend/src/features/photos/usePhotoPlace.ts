@@ -6,10 +6,10 @@ import type { Operation } from "../../protocol.gen";
 import { newId, useConnection, useIsEditor, useRoom, useSuggesting } from "../../store";
 import { dismissToast, toast } from "../../ui/toast";
 import { useText } from "../room/useText";
-import { shrink } from "./shrink";
 import { keyOf, type Place, showing, Uploads, type UploadState } from "./uploads";
 
-const uploads = new Uploads(api, shrink);
+// Loaded with the first photo, so that a room opens without it; where it cannot be, the file is sent as it is.
+const uploads = new Uploads(api, (file) => import("./shrink").then(({ shrink }) => shrink(file), () => file));
 /** Errors of the server's making, which say nothing to people. */
 const OURS = new Set(["internal", "worker_lost", "upload_lost", "interrupted"]);
 const HOPELESS = new Set(["broken_image", "too_many_pixels", "photo_too_large", "too_large", "unsupported_media_type"]);

@@ -9,8 +9,7 @@ import { useAnnounceRemote } from "../presence/useAnnounceRemote";
 import { IconButton } from "../../ui/Button";
 import { useAnnounceTalk } from "../talk/useAnnounceTalk";
 import { Delayed, Skeleton } from "../../ui/States";
-import { Comments, PanelBody, Review, RoomDialog, useLoadLater, type Panel } from "./later";
-import { MorePane } from "./MorePane";
+import { Comments, More, PanelBody, Review, RoomDialog, useLoadLater, type Panel } from "./later";
 import { Notices } from "./Notices";
 import { PhoneTabs } from "./PhoneTabs";
 import { Resizer } from "./Resizer";
@@ -60,7 +59,7 @@ export function RoomScreen() {
             <MapPane phone={phone} />
           </Suspense>
         ) : null}
-        {phone && (tab === "more" || (under !== null && phonePanel === null)) ? <MorePane /> : null}
+        {phone && (tab === "more" || (under !== null && phonePanel === null)) ? <More /> : null}
         {phonePanel ? <PhonePanel panel={phonePanel} /> : null}
         {!phone && drawer ? (
           <SidePanel title={t(TITLES[drawer])} over={!wide} flush={FLUSH.has(drawer)} onClose={() => view.setDrawer(null)}>

@@ -27,6 +27,7 @@ const dialogs: Record<"dates" | "details" | "keys" | "commands" | "mapSettings" 
   export: async () => (await import("../export/ExportDialog")).ExportDialog,
 };
 const threadHost: Loader<{ phone: boolean }> = async () => (await import("../talk/ThreadHost")).default;
+const morePane: Loader<object> = async () => (await import("./MorePane")).MorePane;
 const reviewSheet: Loader<object> = async () => (await import("../proposals/ReviewSheet")).default;
 
 /** What cannot be loaded says so in its place, and breaks nothing around it. */
@@ -48,6 +49,12 @@ const Panels = Object.fromEntries(Object.entries(panels).map(([name, load]) => [
 const Dialogs = Object.fromEntries(Object.entries(dialogs).map(([name, load]) => [name, later(load, UnavailableDialog)])) as unknown as Record<keyof typeof dialogs, ComponentType<{ onClose: () => void }>>;
 const ThreadHost = later(threadHost, () => null);
 const ReviewSheet = later(reviewSheet, () => null);
+const MorePane = later(morePane, Unavailable);
+
+/** What is behind the phone's last tab. */
+export function More() {
+  return <Suspense fallback={null}><MorePane /></Suspense>;
+}
 
 export function PanelBody({ panel }: { panel: Panel }) {
   const Body = Panels[panel];
@@ -68,7 +75,7 @@ export const Review = () => <Suspense fallback={null}><ReviewSheet /></Suspense>
 export function useLoadLater(): void {
   useEffect(() => {
     const loadAll = () => {
-      for (const load of [...Object.values(panels), ...Object.values(dialogs), threadHost, reviewSheet]) load().catch(() => undefined);
+      for (const load of [...Object.values(panels), ...Object.values(dialogs), threadHost, morePane, reviewSheet]) load().catch(() => undefined);
     };
     if (typeof window.requestIdleCallback !== "function") {
       const timer = window.setTimeout(loadAll, 3_000);
