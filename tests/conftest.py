@@ -18,6 +18,7 @@ from tests.services.certificate import Certificate, make_certificate
 from tests.services.chromium import chromium_executable
 from tests.services.galera import Galera
 from tests.services.mariadb import MariaDB
+from tests.services.process import logs_since, marks
 from tests.services.redis import Redis
 from tests.services.redis_cluster import RedisCluster
 from tests.services.seekdb import SeekDB
@@ -85,6 +86,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         # One of several processes (see tests/run.py): the slowest files come first, or one process would
         # still be busy with them long after the others have nothing left.
         items.sort(key=lambda item: not {"integration", "chaos"} & set(item.path.parts))
+
+
+_MARKS = pytest.StashKey[dict[Path, int]]()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Remember where the logs of the servers end."""
+    item.stash[_MARKS] = marks()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
+    """Show with a test that failed what the servers said meanwhile: a rare failure may not come again."""
+    report = yield
+    if report.failed:
+        report.sections += [(f"Log of {name}", text) for name, text in logs_since(item.stash.get(_MARKS, {}))]
+    return report
 
 
 # Real servers: started for the first test that asks, shared by all, ended with the run

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from tests.services import find
 from tests.services.mariadb import MariaDB
-from tests.services.process import PORT_RANGE, Service, ServiceError, free_port
+from tests.services.process import PORT_RANGE, Service, ServiceError, free_port, logs_since, marks
 from tests.services.redis import Redis
 
 TEXT = "同游：大理 → 丽江 🏔️"
@@ -140,3 +140,18 @@ def test_apt_failures_are_shown() -> None:
 
     with pytest.raises(find.MissingProgram, match="Unable to locate package nope"):
         find.apt(["install", "nope"], run=run, pause=0)
+
+
+@pytest.mark.integration
+def test_a_test_that_fails_shows_what_its_servers_said_meanwhile() -> None:
+    with Redis() as server:
+        before = marks()
+        server.kill()
+        server.start()
+        said = dict(logs_since(before))[f"redis on {server.port}"]
+        assert "Ready to accept connections" in said
+        # Neither what it said before, nor more than was asked for.
+        assert said.count("Server initialized") == 1
+        assert len(dict(logs_since(before, 2))[f"redis on {server.port}"].splitlines()) == 2
+        assert f"redis on {server.port}" not in dict(logs_since(marks()))
+    assert server.log_path not in marks()

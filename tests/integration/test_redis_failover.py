@@ -73,14 +73,19 @@ async def test_channels_follow_to_the_replica_and_a_gap_is_told(
     assert a.broker.up and b.broker.up
 
 
-async def test_presence_outlives_its_master(whole: RedisCluster) -> None:
-    store = RedisClusterPresenceStore(whole.url, timeout=0.5)
+@pytest.fixture
+async def store(whole: RedisCluster) -> AsyncIterator[RedisClusterPresenceStore]:
+    made = RedisClusterPresenceStore(whole.url, timeout=0.5)
+    yield made
+    await made.aclose()
+
+
+async def test_presence_outlives_its_master(store: RedisClusterPresenceStore, whole: RedisCluster) -> None:
     replaceable = whole.replaceable()
     room = next(f"r{n}" for n in range(1000) if whole.owner(slot_of(f"tongyou:people:r{n}")) in replaceable)
     assert await store.write([(room, "ann.1", b"ann")], [])
     owner = whole.owner(slot_of(f"tongyou:people:{room}"))
-    follower = whole.nodes[owner].send("WAIT 1 5000")
-    assert follower == ":1", "the replica has it"
+    await asyncio.to_thread(whole.settle, owner)
     await asyncio.to_thread(whole.nodes[owner].kill)
     async with asyncio.timeout(60):
         while await store.read([room]) != {room: {"ann.1": b"ann"}}:  # noqa: ASYNC110 - Redis has no event for it
@@ -90,7 +95,6 @@ async def test_presence_outlives_its_master(whole: RedisCluster) -> None:
             await asyncio.sleep(0.05)
     assert await store.write([(room, "bob.1", b"bob")], [(room, "ann.1")])
     assert await store.read([room]) == {room: {"bob.1": b"bob"}}
-    await store.aclose()
 
 
 async def well(url: str) -> None:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import weakref
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,22 @@ HOST = "127.0.0.1"
 PORT_RANGE = (15000, 32000)
 # Not the shared generator: tests seed that one, and equal seeds would mean equal ports in two test runs.
 _dice = random.SystemRandom()
+_known: "weakref.WeakSet[Service]" = weakref.WeakSet()
+
+
+def marks() -> dict[Path, int]:
+    """How long the log of each server is by now, in bytes, by its path; for `logs_since`."""
+    return {each.log_path: each.log_path.stat().st_size for each in _known if each.log_path.exists()}
+
+
+def logs_since(marks: dict[Path, int], lines: int = 40) -> list[tuple[str, str]]:
+    """A name for each server that has printed something since, and the last `lines` of it."""
+    found = []
+    for each in _known:
+        text = each.log(marks.get(each.log_path, 0)).splitlines()
+        if text:
+            found.append((f"{each.name} on {each.port}", "\n".join(text[-lines:])))
+    return sorted(found)
 
 
 def free_port() -> int:
@@ -69,6 +86,7 @@ class Service(ABC):
         self.log_path = self.folder / "log.txt"
         self.process: subprocess.Popen[bytes] | None = None
         self._prepared = False
+        _known.add(self)
         atexit.register(self.remove)
 
     # What each kind of server says about itself.
@@ -201,15 +219,20 @@ class Service(ABC):
         try:
             self.stop()
         finally:
+            _known.discard(self)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running:
             os.kill(self.pid, number)
 
-    def log(self) -> str:
-        """Everything it printed so far."""
-        return self.log_path.read_text("utf-8", "replace") if self.log_path.exists() else ""
+    def log(self, start: int = 0) -> str:
+        """Everything it printed so far, from this byte on."""
+        if not self.log_path.exists():
+            return ""
+        with self.log_path.open("rb") as log:
+            log.seek(start)
+            return log.read().decode("utf-8", "replace")
 
     def log_tail(self, lines: int = 30) -> str:
         """The last lines it printed."""

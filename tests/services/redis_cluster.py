@@ -35,6 +35,10 @@ class ClusterNode(Redis):
             "cluster-node-timeout": "1000",
             # What is still there goes on when a master without a replica is lost.
             "cluster-require-full-coverage": "no",
+            # A replica that was kept waiting, on a busy machine, may still stand for election.
+            "cluster-replica-validity-factor": "0",
+            # One replica is all there is to wait for: seconds, at each start.
+            "repl-diskless-sync-delay": "0",
         }
         if self.certificate is not None:
             settings |= {"tls-cluster": "yes", "tls-replication": "yes"}
@@ -61,8 +65,23 @@ class ClusterNode(Redis):
 
     @property
     def followers(self) -> int:
-        """Replicas of this node that are up to date."""
-        return self.send("INFO replication", bulk=True).count("state=online")
+        """Replicas of this node that are fed."""
+        return sum("state=online" in line for line in self._replication().values())
+
+    @property
+    def followed(self) -> bool:
+        """A replica has said that it has all that was written here. It says so once a second."""
+        told = self._replication()
+        return any(f"state=online,offset={told['master_repl_offset']}," in line for line in told.values())
+
+    @property
+    def following(self) -> bool:
+        """It is a replica, and has all that its master had when they met."""
+        return self._replication().get("master_link_status") == "up"
+
+    def _replication(self) -> dict[str, str]:
+        told = self.send("INFO replication", bulk=True)
+        return dict(line.split(":", 1) for line in told.split("\r\n") if ":" in line)
 
 
 class RedisCluster:
@@ -90,7 +109,9 @@ class RedisCluster:
         if fresh:
             self._join()
         self._agree()
+        # Both ends must say so: a replica that its master lost while it loaded can never take over.
         replicas = len(self.nodes) - NODES
+        _wait(lambda: sum(node.following for node in self.nodes) == replicas)
         _wait(lambda: sum(node.followers for node in self.nodes) == replicas)
         return self
 
@@ -128,6 +149,11 @@ class RedisCluster:
         for node in (target, source, *(each for each in self.nodes if each not in (source, target))):
             expect(node.send(f"CLUSTER SETSLOT {slot} NODE {target_id}"))
 
+    def settle(self, master: int) -> None:
+        """Wait until what was written to this master is on its replica, too. (WAIT counts only what its own
+        connection wrote.)"""
+        _wait(lambda: self.nodes[master].followed)
+
     def _join(self) -> None:
         first, replicas = self.nodes[0], self.nodes[NODES:]
         for n, node in enumerate(self.nodes[:NODES]):
@@ -141,7 +167,7 @@ class RedisCluster:
         self._agree()
         for n, node in enumerate(replicas):
             expect(node.send(f"CLUSTER REPLICATE {self.nodes[n % NODES].id}"))
-            _wait(lambda node=node: "master_link_status:up" in node.send("INFO replication", bulk=True))  # type: ignore[misc]
+            _wait(lambda node=node: node.following)  # type: ignore[misc]
 
     def _agree(self) -> None:
         _wait(lambda: all(node.knows == SLOTS for node in self.nodes))
