@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from domain.accounts import Limit, Limits
 from handlers import logs
@@ -21,6 +21,10 @@ from realtime.jobs.mail_server import MailServer, read_mail_url, read_sender
 
 ROOT = Path(__file__).resolve().parent
 CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
+_LOGIN = re.compile(r"[a-z+]+://[^:/@?]*:(?P<password>[^?]*)@")
+"""Of any URL, also one whose signs should have been written as `%2F` and the like."""
+_SECRET = re.compile(r"pass|secret|token|^(api_?)?key$")
+"""Options of a URL that stand for a password."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
 
@@ -35,8 +39,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: str = "var"
-    database_url: str = ""
-    redis_url: str = ""
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
     processes: int = 1
     workers: int = 0
     jobs_redis_url: str = field(default="", repr=False)
@@ -52,7 +56,7 @@ class Settings:
     tile_url: str = ""
     tile_attribution: str = ""
     ai_api_key: str = field(default="", repr=False)
-    ai_base_url: str = "https://api.deepseek.com"
+    ai_base_url: str = field(default="https://api.deepseek.com", repr=False)
     ai_model: str = "deepseek-chat"
     ai_first_token_seconds: int = 30
     ai_silence_seconds: int = 30
@@ -132,14 +136,8 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """What must not be seen in a log, whatever library speaks."""
-        from sqlalchemy import make_url  # takes a while, and not every command needs it
-
-        database = make_url(self.database_url).password if self.database_url else None
-        # Not make_url: the hosts of a cluster are several. Both spellings, as either may be logged.
-        redis = [urlsplit(url).password or "" for url in (self.redis_url, self.jobs_redis_url)]
-        mail = urlsplit(self.mail_url).password or ""
-        passwords = [str(database or ""), *redis, *map(unquote, redis), mail, unquote(mail)]
-        return [self.ai_api_key, *(each for each in passwords if each)]
+        urls = (self.database_url, self.redis_url, self.jobs_redis_url, self.mail_url, self.ai_base_url)
+        return [self.ai_api_key, *(each for url in urls for each in _secrets_of(url))]
 
     def _check(self) -> None:
         limits = {
@@ -166,10 +164,14 @@ class Settings:
             )
         if not self.database_url.startswith(("sqlite:///", "mysql+pymysql://", "mariadb+pymysql://")):
             raise SettingsError("DATABASE_URL must start with sqlite:/// or mysql+pymysql://")
+        if not self.database_url.startswith("sqlite:"):
+            _check_database(self.database_url)
         if self.redis_url and not self.redis_url.startswith(
             (*CLUSTER_URLS, "redis://", "rediss://", "unix://")
         ):
             raise SettingsError("REDIS_URL must start with redis://, rediss://, redis+cluster:// or unix://")
+        _check_redis("REDIS_URL", self.redis_url)
+        _check_redis("JOBS_REDIS_URL", self.jobs_redis_url)
         if self.workers and not self.bell_url.startswith(("redis://", "rediss://", "unix://")):
             raise SettingsError(
                 "WORKERS is more than 0, but there is no single Redis server to reach them: set REDIS_URL, "
@@ -213,3 +215,45 @@ def _number(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f"{name} must be a whole number, not {text!r}") from None
+
+
+# What is wrong with a URL is said without its words: a part of a password may stand anywhere in it.
+_ESCAPE = "signs such as @, / and # in its password are written as %40, %2F, %23"
+
+
+def _check_database(url: str) -> None:
+    from sqlalchemy import make_url  # takes a while, and not every command needs it
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise SettingsError(
+            f"DATABASE_URL is like mysql+pymysql://user:password@host/db; {_ESCAPE}"
+        ) from None
+
+
+def _check_redis(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host.strip()}").port  # raises, where it is none
+        fits = parts.scheme == "unix" or "@" not in parts.path + parts.fragment
+    except ValueError:
+        fits = False
+    if not fits:
+        raise SettingsError(f"{name} is no address like redis://user:password@host:6379/0; {_ESCAPE}")
+
+
+def _secrets_of(url: str) -> Iterator[str]:
+    """Passwords in a URL, in each spelling: as it stands there, and as libraries read it."""
+    login = _LOGIN.match(url)
+    found = [login["password"]] if login else []
+    for option in url.partition("?")[2].split("&"):
+        name, _, value = option.partition("=")
+        if _SECRET.search(name.lower()):
+            found.append(value)
+    for each in found:
+        # redis-py decodes what stands behind `?` twice.
+        spelled = (each, unquote(each), unquote_plus(each), unquote(unquote_plus(each)))
+        yield from dict.fromkeys(filter(None, spelled))

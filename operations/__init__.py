@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,9 +59,9 @@ class Installation:
     root: Path
     folder: Path
     dist: Path
-    database_url: str
-    redis_url: str
-    bell_url: str
+    database_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    bell_url: str = field(repr=False)
     processes: int
     workers: int
     metrics_host: str

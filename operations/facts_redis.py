@@ -41,24 +41,28 @@ def node_urls(url: str) -> list[str]:
 
 def listening_workers(url: str) -> int | None:
     """Workers that have given a sign of life at this Redis; None when it cannot be asked."""
-    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
     try:
-        return int(client.zcount(WORKERS_KEY, f"({time.time()}", "+inf"))
-    except (RedisError, OSError):
+        with _client(url) as client:
+            return int(client.zcount(WORKERS_KEY, f"({time.time()}", "+inf"))
+    except _SILENT:
         return None
-    finally:
-        client.close()
 
 
 def _facts(url: str) -> RedisFacts:
-    client = redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)
     try:
-        asked = time.time()
-        seconds, micros = client.time()
-        ahead = seconds + micros / 1_000_000 - (asked + time.time()) / 2
-        info = client.info("server")
-        return RedisFacts(str(info.get("redis_version", "?")), ahead)
-    except (RedisError, OSError) as error:
+        with _client(url) as client:
+            asked = time.time()
+            seconds, micros = client.time()
+            ahead = seconds + micros / 1_000_000 - (asked + time.time()) / 2
+            info = client.info("server")
+            return RedisFacts(str(info.get("redis_version", "?")), ahead)
+    except _SILENT as error:
         return RedisFacts(fault=str(error) or type(error).__name__)
-    finally:
-        client.close()
+
+
+_SILENT = (RedisError, OSError, ValueError)
+"""ValueError: an option of the URL that redis-py does not understand."""
+
+
+def _client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
+import traceback
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
+from handlers import logs
 from settings import Settings, SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,13 +51,22 @@ def test_the_assistant_is_off_and_points_at_deepseek_by_default() -> None:
         ("SITE_URL", "trips.example"),
         ("SITE_URL", "https://trips.example/path"),
         ("SITE_URL", "https://trips.example?x=1"),
+        ("REDIS_URL", "redis://:TOP/SECRET@127.0.0.1:6379"),
+        ("REDIS_URL", "redis://:123/SECRET@127.0.0.1:6379"),
+        ("REDIS_URL", "redis://:TOP#SECRET@127.0.0.1:6379"),
+        ("REDIS_URL", "redis://:SECRET@127.0.0.1:port/0"),
+        ("REDIS_URL", "redis+cluster://:SECRET@10.0.0.1:6379,10.0.0.2:port"),
+        ("JOBS_REDIS_URL", "redis://[::1:6379/0?password=SECRET"),
+        ("DATABASE_URL", "mysql+pymysql://u:SECRET@127.0.0.1:port/db"),
         ("MAIL_URL", "mx.example:587"),
         ("MAIL_URL", "smtp://robot:pw@10.0.0.5?starttls=off"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=name) as raised:
         Settings.read({name: value})
+    shown = "".join(traceback.format_exception(raised.value))
+    assert "SECRET" not in shown and "TOP" not in shown
 
 
 MAIL = {
@@ -94,3 +108,34 @@ def test_a_redis_cluster_is_named_by_its_nodes_and_its_password_is_a_secret() ->
     assert "p@ss" in secrets and "p%40ss" in secrets
     with pytest.raises(SettingsError, match="REDIS_URL"):
         Settings.read({"REDIS_URL": "cluster://10.0.0.1:6379"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REDIS_URL", "redis://user:s%40cret-word@127.0.0.1:6379/0"),
+        ("REDIS_URL", "redis://127.0.0.1:6379/0?password=s%40cret-word"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=1&password=s%2540cret-word"),
+        ("REDIS_URL", "redis+cluster://10.0.0.1:1,10.0.0.2:1?username=app&password=s%40cret-word"),
+        ("JOBS_REDIS_URL", "rediss://127.0.0.1?password=s%40cret-word&ssl_password=s%40cret-word"),
+        ("DATABASE_URL", "mysql+pymysql://app:s%40cret-word@127.0.0.1/db?charset=utf8mb4"),
+        ("DATABASE_URL", "mysql+pymysql://127.0.0.1/db?user=app&password=s%40cret-word"),
+        ("DATABASE_URL", "mysql+pymysql://127.0.0.1/db?user=app&passwd=s%40cret-word"),
+        ("AI_BASE_URL", "https://app:s%40cret-word@ai.example/v1"),
+        ("AI_BASE_URL", "https://ai.example/v1?key=s%40cret-word"),
+    ],
+)
+def test_a_password_in_a_url_is_masked_wherever_it_stands(name: str, value: str) -> None:
+    settings = Settings.read({name: value})
+    assert "cret" not in repr(settings)
+    stream = io.StringIO()
+    lines = logs.Lines(stream, settings.secrets)
+    for said in (value, unquote(value), unquote(unquote(value))):
+        lines.emit(logging.LogRecord("any", logging.WARNING, "any", 1, "lost: %s", (said,), None))
+    assert stream.getvalue().count(logs.MASK) >= 3 and "cret-word" not in stream.getvalue()
+
+
+def test_what_is_no_password_is_not_masked() -> None:
+    url = "mysql+pymysql://app@127.0.0.1/tongyou?ssl_key=/etc/mysql/client-key.pem&charset=utf8mb4"
+    assert Settings.read({"DATABASE_URL": url}).secrets == [""]
+    assert Settings.read({"DATA_DIR": "/srv/a:b@c"}).secrets == [""]

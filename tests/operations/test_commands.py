@@ -251,6 +251,12 @@ def test_check_and_workers_speak_of_the_same_key() -> None:
     assert facts_redis.WORKERS_KEY == beats_redis.KEY
 
 
+def test_check_says_what_redis_does_not_understand(tmp_path: Path) -> None:
+    url = "redis://127.0.0.1:1/0?socket_timeout=soon"
+    found = {each.what: each.said for each in findings(installation(tmp_path, redis_url=url, bell_url=url))}
+    assert "socket_timeout" in found["redis"] and "workers" not in found
+
+
 @pytest.mark.parametrize("url", ["", "redis+cluster://127.0.0.1:1", "rediss+cluster://127.0.0.1:1"])
 def test_check_does_not_speak_of_workers_that_cannot_be(tmp_path: Path, url: str) -> None:
     assert "workers" not in {each.what for each in findings(installation(tmp_path, bell_url=url))}
