@@ -254,6 +254,4 @@ def _secrets_of(url: str) -> Iterator[str]:
         if _SECRET.search(name.lower()):
             found.append(value)
     for each in found:
-        # redis-py decodes what stands behind `?` twice.
-        spelled = (each, unquote(each), unquote_plus(each), unquote(unquote_plus(each)))
-        yield from dict.fromkeys(filter(None, spelled))
+        yield from dict.fromkeys(filter(None, (each, unquote(each), unquote_plus(each))))

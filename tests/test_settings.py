@@ -115,7 +115,7 @@ def test_a_redis_cluster_is_named_by_its_nodes_and_its_password_is_a_secret() ->
     [
         ("REDIS_URL", "redis://user:s%40cret-word@127.0.0.1:6379/0"),
         ("REDIS_URL", "redis://127.0.0.1:6379/0?password=s%40cret-word"),
-        ("REDIS_URL", "unix:///run/redis.sock?db=1&password=s%2540cret-word"),
+        ("REDIS_URL", "unix:///run/redis.sock?db=1&password=s%40cret-word"),
         ("REDIS_URL", "redis+cluster://10.0.0.1:1,10.0.0.2:1?username=app&password=s%40cret-word"),
         ("JOBS_REDIS_URL", "rediss://127.0.0.1?password=s%40cret-word&ssl_password=s%40cret-word"),
         ("DATABASE_URL", "mysql+pymysql://app:s%40cret-word@127.0.0.1/db?charset=utf8mb4"),
@@ -130,7 +130,7 @@ def test_a_password_in_a_url_is_masked_wherever_it_stands(name: str, value: str)
     assert "cret" not in repr(settings)
     stream = io.StringIO()
     lines = logs.Lines(stream, settings.secrets)
-    for said in (value, unquote(value), unquote(unquote(value))):
+    for said in (value, unquote(value), repr(value)):
         lines.emit(logging.LogRecord("any", logging.WARNING, "any", 1, "lost: %s", (said,), None))
     assert stream.getvalue().count(logs.MASK) >= 3 and "cret-word" not in stream.getvalue()
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit, urlunsplit
 
 from realtime.jobs.doorbell import Work
 from realtime.jobs.listening import TICK_SECONDS
@@ -33,16 +33,33 @@ log = logging.getLogger(__name__)
 
 
 def broker_url(redis_url: str) -> str:
-    """Celery's name of the same server: it spells the URL of a Unix socket in its own way, and believes any
-    certificate unless it is told not to."""
+    """Celery's name of the same server: it spells the URL of a Unix socket in its own way, believes any
+    certificate unless it is told not to, and knows no login but the one before `@`."""
     parts = urlsplit(redis_url)
-    if parts.scheme == "rediss" and "ssl_cert_reqs=" not in parts.query:
-        return f"{redis_url}{'&' if parts.query else '?'}ssl_cert_reqs=required"
-    if parts.scheme != "unix":
-        return redis_url
-    number = next((v for k, _, v in (p.partition("=") for p in parts.query.split("&")) if k == "db"), "0")
-    login = f"{parts.netloc.rpartition('@')[0]}@" if "@" in parts.netloc else ""
-    return f"redis+socket://{login}{parts.path}?virtual_host={number}"
+    options = [each for each in parts.query.split("&") if each]
+    login = _login(parts.netloc.rpartition("@")[0], options)
+    options = [each for each in options if each.partition("=")[0] not in ("username", "password")]
+    netloc = parts.netloc.rpartition("@")[2]
+    if login:
+        netloc = f"{login}@{netloc}"
+    if parts.scheme == "unix":
+        number = next((v for k, _, v in (each.partition("=") for each in options) if k == "db"), "0")
+        return f"redis+socket://{netloc}{parts.path}?virtual_host={number}"
+    if parts.scheme == "rediss" and not any(each.startswith("ssl_cert_reqs=") for each in options):
+        options.append("ssl_cert_reqs=required")
+    return urlunsplit(parts._replace(netloc=netloc, query="&".join(options)))
+
+
+def _login(before_host: str, options: list[str]) -> str:
+    """`user:password` as redis-py understands the URL: what stands before the host wins."""
+    user, _, password = before_host.partition(":")
+    given = {name: value for name, _, value in (each.partition("=") for each in options)}
+
+    def option(name: str) -> str:
+        return quote(unquote_plus(given.get(name, "")), safe="")
+
+    user, password = user or option("username"), password or option("password")
+    return f"{user}:{password}" if password else user
 
 
 def make_app(redis_url: str) -> Celery:

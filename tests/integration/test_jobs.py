@@ -383,3 +383,10 @@ def test_celery_finds_redis_as_everybody_else_does() -> None:
     assert broker_url("unix:///run/r.sock?db=3") == "redis+socket:///run/r.sock?virtual_host=3"
     assert broker_url("unix:///run/r.sock") == "redis+socket:///run/r.sock?virtual_host=0"
     assert broker_url("unix://:pw@/run/r.sock") == "redis+socket://:pw@/run/r.sock?virtual_host=0"
+    assert broker_url("redis://h:1/2?password=p%40s") == "redis://:p%40s@h:1/2"
+    assert broker_url("redis://app@h/2?password=pw&username=no") == "redis://app:pw@h/2"
+    assert (
+        broker_url("unix:///run/r.sock?password=pw&db=3") == "redis+socket://:pw@/run/r.sock?virtual_host=3"
+    )
+    url = "rediss://h:1/2?username=app&ssl_ca_certs=a&password=pw"
+    assert broker_url(url) == "rediss://app:pw@h:1/2?ssl_ca_certs=a&ssl_cert_reqs=required"

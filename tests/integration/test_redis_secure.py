@@ -47,6 +47,12 @@ def spoilt(url: str) -> dict[str, str]:
     }
 
 
+def with_login_in_options(url: str) -> str:
+    """The same address as redis-py reads it, too: the login among the options."""
+    user, password = (quote(word, safe="") for word in LOGIN)
+    return f"{url.replace(f'{user}:{password}@', '')}&username={user}&password={password}"
+
+
 @pytest.mark.parametrize("fixture", ["secure_redis_url", "secure_redis_cluster_url"])
 def test_operators_are_told_what_is_wrong(fixture: str, request: pytest.FixtureRequest) -> None:
     url = request.getfixturevalue(fixture)
@@ -57,8 +63,10 @@ def test_operators_are_told_what_is_wrong(fixture: str, request: pytest.FixtureR
 
 
 def test_workers_are_told_by_nobody_else(secure_redis_url: str) -> None:
-    """Celery alone would believe any certificate."""
-    urls = {"right": secure_redis_url, **spoilt(secure_redis_url)}
+    """Celery alone would believe any certificate, and know no login among the options."""
+    right = {"right": secure_redis_url, "in options": with_login_in_options(secure_redis_url)}
+    assert [redis_facts(url).fault for url in right.values()] == ["", ""]
+    urls = {**right, **spoilt(secure_redis_url)}
     told = []
     for what, url in urls.items():
         pools.reset()  # it keeps connections to an address, whoever asks for one
@@ -67,7 +75,7 @@ def test_workers_are_told_by_nobody_else(secure_redis_url: str) -> None:
             app.send_task(TASK, ("nobody",), retry=False, ignore_result=True)
             told.append(what)
         app.close()
-    assert told == ["right"]
+    assert told == ["right", "in options"]
 
 
 async def test_rooms_and_workers_by_tls_and_login(mariadb_url: str, secure_redis_url: str) -> None:
