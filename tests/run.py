@@ -19,8 +19,11 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv" / "bin"
 PYTHON = str(VENV / "python")
 FRONTEND = ROOT / "frontend" / "package.json"
-# Above four, the servers that each process starts cost more than it saves.
-PROCESSES = min(4, max(2, os.cpu_count() or 2))
+# pytest's processes wait for servers a third of their time, so there is one more than there are cores. Above
+# four, the servers that each process starts cost more than it saves.
+PROCESSES = min(4, (os.cpu_count() or 2) + 1)
+# A browser keeps a core busy by itself.
+BROWSERS = min(4, max(2, os.cpu_count() or 2))
 
 
 @dataclass
@@ -104,7 +107,9 @@ def stages(reports: Path) -> list[Stage]:
 
     # Whole files, in the order of tests/conftest.py: what a file starts for its tests is started once. Every
     # process has its own MariaDB and Redis, on ports of their own.
-    spread = ["-n", str(PROCESSES), "--dist", "loadfile", "--no-loadscope-reorder"]
+    def spread(processes: int) -> list[str]:
+        return ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"]
+
     unit, e2e = reports / "tests.xml", reports / "e2e.xml"
     return [
         Stage("install", [["make", "dev", ".venv/.installed-load"]], vital=True),
@@ -115,9 +120,14 @@ def stages(reports: Path) -> list[Stage]:
         Stage("frontend types", [[*frontend, "run", "check"]], skip=no_frontend),
         Stage("frontend tests", [[*frontend, "run", "test"]], skip=no_frontend),
         Stage("frontend build", [frontend], skip=no_frontend),
-        Stage("tests", [pytest("-m", "not e2e", *spread, report=unit)], report=unit),
+        Stage("tests", [pytest("-m", "not e2e", *spread(PROCESSES), report=unit)], report=unit),
         Stage("load", [[PYTHON, "-m", "loadtests.run", "smoke"]]),
-        Stage("browser tests", [pytest("tests/e2e", report=e2e)], skip=no_browser_tests, report=e2e),
+        Stage(
+            "browser tests",
+            [pytest("tests/e2e", *spread(BROWSERS), report=e2e)],
+            skip=no_browser_tests,
+            report=e2e,
+        ),
     ]
 
 
