@@ -288,6 +288,26 @@ async def test_nothing_secret_is_passed_on_or_written_down(site: Site) -> None:
     assert headers["x-request-id"] in site.plain.access(), "one id in both logs"
 
 
+def test_links_of_invitations_are_in_no_log_when_nobody_answers(tmp_path: Path) -> None:
+    """The error log names the whole address of whatever fails."""
+    token = "s3cret-of-the-invitation"
+    nginx = Nginx([free_port()], tmp_path)
+    try:
+        nginx.start()
+        for path in (f"/invite/{token}", f"/api/invites/{token}", f"/invite/%73{token[1:]}?x={token}"):
+            assert call(nginx.url, "GET", path)[0] == 502
+        assert call(nginx.url, "POST", f"/api/invites/{token}/accept", {})[0] == 502
+        assert call(nginx.url, "POST", f"/api/invites/{token}/accept", b" " * (1024 * 1024 + 1))[0] == 413
+        assert call(nginx.url, "GET", "/api/trips/trip1")[0] == 502
+    finally:
+        nginx.stop()
+        errors, access = nginx.log(), nginx.access()
+        nginx.remove()
+    assert "GET /api/trips/trip1" in errors, "other errors are told"
+    assert token not in errors and "invite" not in errors
+    assert token not in access and access.count("invite/***") == 2 and access.count("invites/***") == 3
+
+
 async def test_a_rolling_restart_behind_nginx_is_not_noticed(site: Site) -> None:
     """Requests go on without an error, and each operation is applied once."""
     async with a_room(site.plain.url, people=4) as (trip, clients):
