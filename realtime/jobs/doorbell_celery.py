@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 TASK = "tongyou.job"
 QUEUE = "jobs"
+"""Rings for exports and photos, and, of versions before, for all."""
+MAILS = "mails"
+"""However many photos wait, a link for a new password does not wait behind them: a worker takes from both in
+turn. Nor do they wait behind mails while a mail server is slow."""
 PREFIX = "tongyou:celery:"
 RING_LIMIT = 100
 """Rings of one process that wait for Redis; `realtime.jobs.rounds` finds the jobs of others again."""
@@ -69,6 +73,8 @@ def make_app(redis_url: str) -> Celery:
     app = Celery("tongyou", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
         task_default_queue=QUEUE,
+        # Each with an exchange of its own: by default they share one, and all would be in both.
+        task_queues={name: {"exchange": name, "routing_key": name} for name in (MAILS, QUEUE)},
         task_ignore_result=True,
         task_serializer="json",
         accept_content=["json"],
@@ -77,6 +83,7 @@ def make_app(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "global_keyprefix": PREFIX,
+            "queue_order_strategy": "round_robin",
             "socket_timeout": TIMEOUT_SECONDS,
             "socket_connect_timeout": TIMEOUT_SECONDS,
         },
@@ -105,14 +112,18 @@ class CeleryDoorbell:
         if self._closed or job_id in self._waiting or len(self._waiting) >= RING_LIMIT:
             return
         self._waiting.add(job_id)
-        sent = asyncio.get_running_loop().run_in_executor(self._thread, self._send, job_id)
+        sent = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._send, job_id, MAILS if mail else QUEUE
+        )
         sent.add_done_callback(lambda _: self._waiting.discard(job_id))
 
-    def _send(self, job_id: str) -> None:
+    def _send(self, job_id: str, queue: str) -> None:
         try:
             if self._app is None:
                 self._app = make_app(self._url)
-            self._app.send_task(TASK, (job_id,), expires=STALE_SECONDS, retry=False, ignore_result=True)
+            self._app.send_task(
+                TASK, (job_id,), queue=queue, expires=STALE_SECONDS, retry=False, ignore_result=True
+            )
         except Exception as error:
             # Whatever it was, the job stands in the database and is called out again.
             log.warning("workers could not be told of job %s: %s", job_id, error)

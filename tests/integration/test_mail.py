@@ -19,8 +19,9 @@ from typing import Any
 
 import pytest
 
+from realtime.jobs.doorbell_celery import MAILS, PREFIX
 from tests.integration.room_client import Api
-from tests.integration.test_jobs import Stand, until
+from tests.integration.test_jobs import Stand, person, until
 from tests.services.redis import Redis
 from tests.services.server import ROOT, ServerProcess
 from tests.services.smtp import Mailbox, Received, make_certificate
@@ -141,7 +142,7 @@ async def test_redis_forgets_the_ring_and_the_mail_is_sent_all_the_same(
     url = stand.server.url
     await register(url)
     await forgot(url)
-    await until(lambda: stand.redis.send("LLEN tongyou:celery:jobs") == ":1")
+    await until(lambda: stand.redis.send("LLEN tongyou:celery:mails") == ":1")
     stand.redis.flush()
     mailbox.answer("450 4.2.1 later")
     await asyncio.to_thread(workers[0].start)
@@ -218,3 +219,29 @@ def test_the_server_of_the_tests_is_what_it_seems(tmp_path: Path) -> None:
     certificate = make_certificate(tmp_path)
     known: Any = ssl.create_default_context(cafile=str(certificate.file)).get_ca_certs()
     assert any("127.0.0.1" in json.dumps(each["subjectAltName"]) for each in known)
+
+
+async def test_a_mail_does_not_wait_behind_all_exports_and_photos(stand: Stand, mailbox: Mailbox) -> None:
+    """One worker, which takes in turn: what it does, and what it has taken already, come first."""
+    url = stand.server.url
+    await register(url)
+    people = [await person(url) for _ in range(3)]
+    worker = await asyncio.to_thread(stand.worker)
+    try:
+        await stand.ask(*people[0])
+        await until(lambda: stand.began() == [worker.pid])
+        for api, trip in people[1:]:
+            for format in ("calendar", "page", "data"):
+                await stand.ask(api, trip, format)
+        await forgot(url)
+        await until(lambda: stand.redis.send(f"LLEN {PREFIX}{MAILS}") == ":1")
+        stand.open()
+        await mails(mailbox, 1)
+        await until(lambda: stand.rows("SELECT COUNT(*) FROM jobs WHERE status = 'done'") == [(8,)])
+        before = stand.rows(
+            "SELECT COUNT(*) FROM jobs f JOIN jobs m ON m.kind = 'mail' AND f.kind = 'export'"
+            " AND f.finished_at < m.finished_at"
+        )
+        assert before[0][0] <= 2
+    finally:
+        worker.remove()
