@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,7 @@ def listen(
     `TICK_SECONDS` by the loop that hears rings, while it is connected. Returns the exit status."""
     from celery import bootsteps
     from celery.apps import worker as program
+    from celery.exceptions import SecurityWarning
 
     class Tick(bootsteps.StartStopStep):  # type: ignore[misc]
         """Part of each connection of Celery's consumer, from when it hears rings to its end."""
@@ -164,6 +166,8 @@ def listen(
 
     app = make_app(redis_url)
     app.steps["consumer"].add(Tick)
+    # It warns root, and who has no name here, of rings that are programs (pickle). Ours are JSON and nothing else.
+    warnings.simplefilter("ignore", SecurityWarning)
     # It would write plain lines to stdout when it is told to end; each line of a log is ours.
     program.safe_say = _say
 
