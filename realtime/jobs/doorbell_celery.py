@@ -166,7 +166,7 @@ def listen(
 
     app = make_app(redis_url)
     app.steps["consumer"].add(Tick)
-    # It warns root, and who has no name here, of rings that are programs (pickle). Ours are JSON and nothing else.
+    # It warns root, and whoever has no name here, of rings that are programs (pickle). Ours are JSON alone.
     warnings.simplefilter("ignore", SecurityWarning)
     # It would write plain lines to stdout when it is told to end; each line of a log is ours.
     program.safe_say = _say
