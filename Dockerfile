@@ -50,11 +50,13 @@ USER tongyou
 ENV HOST=0.0.0.0 \
     PORT=8000 \
     PROCESSES=1 \
+    WORKERS=0 \
     LOG_FORMAT=json \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     TONGYOU_USER=tongyou \
-    TONGYOU_MINFDS=65536
+    TONGYOU_MINFDS=65536 \
+    TONGYOU_STOP_SECONDS=45
 VOLUME /srv/tongyou/var
 EXPOSE 8000
 # Ready: the database, the schema, the loop. While it drains the answer is 503.
