@@ -26,6 +26,8 @@ from storage.revisions import check
 
 PROGRAM = "tongyou"
 WORKERS = "tongyou-worker"
+FIRST_WORKER = 100
+"""Workers are the processes from this number on, also by their operators' ports."""
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.1
 LOG_BYTES = 2_000
@@ -48,7 +50,8 @@ def add(groups: Any) -> None:
 
 
 def rolling_restart(installation: Installation, given: argparse.Namespace) -> None:
-    """Restart all processes, one by one. Raises `Failed` at the first that is not ready in time."""
+    """Restart all processes, one by one: workers, then servers. Raises `Failed` at the first that is not
+    ready in time."""
     if not installation.metrics_port:
         raise Failed(
             "METRICS_PORT is not set, so no process can be asked whether it is ready; "
@@ -61,9 +64,11 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
         engine.dispose()
     path = Path(given.socket or installation.root / "var" / "supervisor.sock")
     with _supervisord(path) as supervisord:
-        names = _names(supervisord, PROGRAM)
-        if not names:
+        if not _names(supervisord, PROGRAM):
             raise Failed(f"supervisord has no program called {PROGRAM}")
+        # Workers first: old ones need not know what new servers tell them, and a version that does not start
+        # is found where no page hangs on it.
+        names = _names(supervisord, WORKERS, PROGRAM)
         for done, name in enumerate(names):
             began = time.monotonic()
             try:
@@ -73,9 +78,6 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
                 rest = len(names) - done - 1
                 raise Failed(f"{error}\nNot restarted: {rest} further process(es), which go on.") from None
             print(f"{name}: ready after {time.monotonic() - began:.1f} s", flush=True)
-        for name in _names(supervisord, WORKERS):
-            _restart(supervisord, name, wait=True)
-            print(f"{name}: restarted", flush=True)
 
 
 def supervised_workers(root: Path) -> int:
@@ -100,24 +102,25 @@ def _supervisord(path: Path) -> Iterator[Any]:
         raise Failed(f"supervisord at {path} does not answer: {error}") from error
 
 
-def _names(supervisord: Any, program: str) -> list[str]:
-    """Full names of a program's processes; those that do not run come first, for they serve nobody."""
-    found = [each for each in supervisord.getAllProcessInfo() if each["group"] == program]
-    found.sort(key=lambda each: (each["statename"] in _LIVING, each["name"]))
+def _names(supervisord: Any, *programs: str) -> list[str]:
+    """Full names of these programs' processes; those that do not run come first, for they serve nobody."""
+    found = [each for each in supervisord.getAllProcessInfo() if each["group"] in programs]
+    found.sort(key=lambda each: (each["statename"] in _LIVING, programs.index(each["group"]), each["name"]))
     return [f"{each['group']}:{each['name']}" for each in found]
 
 
-def _restart(supervisord: Any, name: str, wait: bool = False) -> None:
+def _restart(supervisord: Any, name: str) -> None:
     try:
         if supervisord.getProcessInfo(name)["statename"] in (*_LIVING, "BACKOFF"):
             supervisord.stopProcess(name, True)
-        supervisord.startProcess(name, wait)
+        supervisord.startProcess(name, False)
     except Fault as fault:
         raise Failed(f"{name}: supervisord says {fault.faultString}. {_log(supervisord, name)}") from None
 
 
 def _wait_until_ready(supervisord: Any, installation: Installation, name: str, seconds: float) -> None:
-    port = installation.metrics_port + int(name.rsplit("_", 1)[1])
+    first = FIRST_WORKER if name.startswith(f"{WORKERS}:") else 0
+    port = installation.metrics_port + first + int(name.rsplit("_", 1)[1])
     until = time.monotonic() + seconds
     said = "it does not answer"
     while time.monotonic() < until:

@@ -22,9 +22,12 @@ pytestmark = pytest.mark.timeout(300)
 MOST_STOPS = 1_500
 """A quick machine makes more while processes restart than a trip may have."""
 BREAKABLE = """\
-import pathlib, sys
-if (pathlib.Path(__file__).parent / "broken").exists():
+import os, pathlib, sys
+folder, work = pathlib.Path(__file__).parent, "-worker" if "worker" in sys.argv else ""
+if (folder / f"broken{{work}}").exists():
     sys.exit("this version is broken")
+if work and (folder / "deaf-worker").exists():
+    os.environ["REDIS_URL"] = "redis://127.0.0.1:1/0"
 sys.path.insert(0, {root!r})
 import server
 server.cli()
@@ -33,7 +36,8 @@ server.cli()
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The server, until a file called `broken` lies beside it."""
+    """The server, until a file called `broken` lies beside it; a worker, until `broken-worker` does, or
+    `deaf-worker`."""
     path = tmp_path_factory.mktemp("script") / "breakable.py"
     path.write_text(BREAKABLE.format(root=str(ROOT)), "utf-8")
     return path
@@ -60,10 +64,12 @@ def supervisor(mariadb: MariaDB, redis_server: Redis, script: Path) -> Iterator[
     mariadb.drop_database(name)
 
 
-def rolling_restart(supervisor: Supervisor, **settings: str) -> subprocess.CompletedProcess[str]:
+def rolling_restart(
+    supervisor: Supervisor, wait: int = 120, **settings: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(ROOT / "server.py"), "rolling-restart",
-         "--wait", "120", "--socket", str(supervisor.folder / "supervisor.sock")],
+         "--wait", str(wait), "--socket", str(supervisor.folder / "supervisor.sock")],
         env={**supervisor.environment(), **settings}, cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -89,7 +95,7 @@ async def test_everybody_is_restarted_and_nobody_notices(supervisor: Supervisor)
     done = await running
     assert done.returncode == 0, done.stderr
     told = [line.split(":")[1] for line in done.stdout.splitlines()]
-    assert told == ["tongyou_00", "tongyou_01", "tongyou-worker_00"]
+    assert told == ["tongyou-worker_00", "tongyou_00", "tongyou_01"]
     assert not set(before) & set(pids(supervisor))
     for client in clients:
         await client.settle()
@@ -104,20 +110,33 @@ async def test_everybody_is_restarted_and_nobody_notices(supervisor: Supervisor)
 
 def test_it_stops_at_the_first_that_does_not_come_up(supervisor: Supervisor, script: Path) -> None:
     before = pids(supervisor)
-    broken = script.parent / "broken"
-    broken.touch()
-    done = rolling_restart(supervisor)
-    assert done.returncode == 1
-    assert "tongyou:tongyou_00 does not come up" in done.stderr
-    assert str(supervisor.folder / "log" / "tongyou_00.log") in done.stderr
-    assert "this version is broken" in done.stderr, "the end of its log is shown"
-    assert "Not restarted: 1" in done.stderr
-    assert pids(supervisor)[1] == before[1], "the other one was left alone"
-    # Mended: the one that is down comes first.
-    broken.unlink()
+    for broken, name, rest in (("broken-worker", "tongyou-worker", 2), ("broken", "tongyou", 1)):
+        (script.parent / broken).touch()
+        done = rolling_restart(supervisor)
+        assert done.returncode == 1
+        assert f"{name}:{name}_00 does not come up" in done.stderr
+        assert str(supervisor.folder / "log" / f"{name}_00.log") in done.stderr
+        assert "this version is broken" in done.stderr, "the end of its log is shown"
+        assert f"Not restarted: {rest}" in done.stderr
+        assert pids(supervisor)[-rest:] == before[-rest:], "the others were left alone"
+        # Mended: the one that is down comes first.
+        (script.parent / broken).unlink()
+        done = rolling_restart(supervisor)
+        assert done.returncode == 0, done.stderr
+        assert f"{name}:{name}_00: ready" in done.stdout
+        before = pids(supervisor)
+
+
+def test_a_worker_that_hears_nothing_is_not_ready(supervisor: Supervisor, script: Path) -> None:
+    before = pids(supervisor)
+    (script.parent / "deaf-worker").touch()
+    done = rolling_restart(supervisor, wait=15)
+    assert done.returncode == 1 and "tongyou-worker_00 is not ready after 15 s" in done.stderr, done.stderr
+    assert "rings are not heard" in done.stderr and "Not restarted: 2" in done.stderr
+    assert pids(supervisor) == before
+    (script.parent / "deaf-worker").unlink()
     done = rolling_restart(supervisor)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith("tongyou:tongyou_00: ready")
 
 
 def test_nothing_is_touched_when_it_cannot_go_well(supervisor: Supervisor, tmp_path: Path) -> None:
