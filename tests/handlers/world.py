@@ -41,7 +41,7 @@ from realtime.publisher import Publisher
 from tests.handlers.memory import MemoryRun
 from tests.handlers.raw_socket import RawSocket
 from tests.photos import a_photo
-from tests.realtime.assistant_world import FakeModel
+from tests.realtime.assistant.world import FakeModel
 from tests.realtime.world import QUIET
 
 SAMPLE = Sample(

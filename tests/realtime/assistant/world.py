@@ -315,3 +315,8 @@ async def kinds(world: Processes) -> list[str]:
     """The kinds of all events of the trip, in order."""
     state = await world.nodes[0].run(open_room, OpenRoom(world.trip_id, ANN, since=0, epoch="e1"))
     return [decode_event(body).kind for body in state.events or ()]
+
+
+async def gone(node: Node) -> None:
+    """Every answer of the process has ended."""
+    await until(lambda: not len(node.assistant.lives))

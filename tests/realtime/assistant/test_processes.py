@@ -12,7 +12,7 @@ from domain.answers import FinishAnswer, Outcome, ReadConversation
 from domain.services.answers import finish_answer
 from domain.services.conversations import read_conversation
 from realtime.assistant.relay import LEASE, Relay, Want
-from tests.realtime.assistant_world import ANN, BOB, STILL, Node, Processes, events_of
+from tests.realtime.assistant.world import ANN, BOB, STILL, Node, Processes, events_of
 from tests.realtime.world import turns, until
 
 TEXT = "第一天：大理 🏔️ then a train — 第二天 Lijiang. " * 6
