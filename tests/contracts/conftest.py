@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.contracts.desk import Desk
 from tests.storage.support import Store
 
 ENGINES = os.environ.get("TEST_ENGINES", "").split()
@@ -21,3 +22,8 @@ def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     made = Store(request.param, None if name is None else request.getfixturevalue(name))
     yield made
     made.close()
+
+
+@pytest.fixture
+def desk(store: Store) -> Desk:
+    return Desk(store)

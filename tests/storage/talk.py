@@ -71,5 +71,9 @@ def a_run(run_id: str, **more: Any) -> Run:
     )
 
 
+def a_message(record_id: str, author: str = "ann", text: str = "x", **more: object) -> Message:
+    return Message(record_id, author=author, at=AT, text=text, **more)  # type: ignore[arg-type]
+
+
 def a_proposal(proposal_id: str, **more: Any) -> Proposal:
     return Proposal(proposal_id, author="ann", at=AT, **more)
