@@ -43,7 +43,8 @@ class User(msgspec.Struct, frozen=True):
     """A person. A guest has a name and nothing to sign in with.
 
     `username` and `email` are kept as typed; `username_key` and `email_key` (see `login_key`) are
-    unique among all users.
+    unique among all users. `email_confirmed_at`: when a link that was sent there was opened; None: nobody
+    has shown that its mail reaches them.
     """
 
     id: str
@@ -56,6 +57,7 @@ class User(msgspec.Struct, frozen=True):
     email: str | None = None
     email_key: str | None = None
     password_hash: str | None = None
+    email_confirmed_at: str | None = None
 
 
 class AuthSession(msgspec.Struct, frozen=True):
@@ -101,7 +103,14 @@ class Limits(msgspec.Struct, frozen=True):
     # Mail: nobody's mailbox, and nobody's good name as a sender, is to suffer. An account is what was typed.
     reset_account: Limit = Limit(5, 60 * 60)
     reset_address: Limit = Limit(20, 60 * 60)
+    # Links that are tried, for a new password or an address.
     reset_use_address: Limit = Limit(30, 15 * 60)
+    email_account: Limit = Limit(10, 24 * 60 * 60)
+    email_address: Limit = Limit(20, 60 * 60)
+    email_recipient: Limit = Limit(5, 24 * 60 * 60)
+    # Whatever anybody can have sent to a mailbox by naming it or its account: links for new passwords and for
+    # addresses together, whoever asked. What is beyond is not sent, and nobody is told.
+    link_mails_recipient: Limit = Limit(10, 24 * 60 * 60)
     # Who has an account with an address need not be who reads its mail.
     notice_mails_recipient: Limit = Limit(5, 24 * 60 * 60)
     invite_mails_account: Limit = Limit(60, 24 * 60 * 60)

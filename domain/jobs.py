@@ -42,8 +42,10 @@ JobKind = Literal["export", "mail", "thumbnail"]
 JobStatus = Literal["queued", "running", "done", "failed"]
 Format = Literal["calendar", "page", "data"]
 """iCalendar; a page to print or take along; everything one may see, as JSON."""
-Letter = Literal["reset", "changed", "invite"]
-"""Mails: a link for a new password; word that the password was changed; an invitation to a trip."""
+Letter = Literal["reset", "changed", "invite", "confirm", "in_use", "moved", "unlinked"]
+"""Mails: a link for a new password; word that the password was changed; an invitation to a trip; a link that
+makes an address an account's own, or word that it is another account's; word to the former address that
+another one has taken its place, or none."""
 JobFormat = Format | Letter | Literal["webp"]
 """What a job makes: an export's format, a mail, or the sizes of a photo."""
 

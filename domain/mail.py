@@ -14,6 +14,7 @@ from typing import ClassVar, Protocol
 import msgspec
 
 from domain.accounts import Limits, Locale, NewSession, User
+from domain.addresses import EmailChange
 from domain.commands import RoomCommand
 from domain.jobs import Letter
 from domain.membership import CreateInvite, InviteRole
@@ -23,10 +24,12 @@ BACKOFF_SECONDS = 30
 """Between the first two attempts; it doubles each time: the last one is 31.5 minutes after the first."""
 RESET_MINUTES = 60
 """How long a link for a new password is good, from its mail on."""
-RESET_WAIT_MINUTES = 60
-"""A mail with such a link that could not be sent for so long is not sent any more."""
+LINK_WAIT_MINUTES = 60
+"""A mail with a link for a password or an address that could not be sent for so long is not sent any more."""
 MAIL_KEEP_HOURS = 24
 """An ended mail goes after so long, without its address, which went with its end."""
+MAILBOX_FULL = "mailbox_full"
+"""The error of a mail with a link that was one too many for its mailbox."""
 MAX_INVITED = 20
 """Addresses to which one invitation is sent."""
 
@@ -41,8 +44,8 @@ def backoff(attempts: int) -> int:
 
 class Mail(msgspec.Struct, frozen=True):
     """What a mail's job needs, until it ends. `recipient`: an address; of a `reset`, what somebody typed as
-    their user name or address. `about`: the id of the invitation, or of the account. `not_before`: when
-    it may be tried (again)."""
+    their user name or address. `about`: the id of the invitation, or of the account, empty of a `reset`.
+    `not_before`: when it may be tried (again)."""
 
     job_id: str
     recipient: str
@@ -129,6 +132,7 @@ class PrepareMail(msgspec.Struct, frozen=True):
     job_id: str
     token: str
     link_hash: str
+    limits: Limits
     at: str
 
 
@@ -159,8 +163,8 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Mails(Protocol):
-    """Mails and links for new passwords inside one unit of work. Everything is written at once; what
-    belongs to a job goes with `Jobs.remove`, too."""
+    """Mails, and links for new passwords and for addresses, inside one unit of work. Everything is written at
+    once; what belongs to a job goes with `Jobs.remove`, too."""
 
     def add(self, mail: Mail) -> None:
         """After its job."""
@@ -182,3 +186,17 @@ class Mails(Protocol):
 
     def use_resets(self, user_id: str) -> bool:
         """End every link of this user. False when none was unused: of several callers, one gets True."""
+
+    def set_email_change(self, change: EmailChange) -> None:
+        """After its job; replaces the user's former one."""
+
+    def email_change(self, user_id: str) -> EmailChange | None: ...
+
+    def end_email_change(self, user_id: str, job_id: str | None = None) -> bool:
+        """Forget it, whichever it is or only that of `job_id`: of several callers, one gets True."""
+
+    def add_email_link(self, token_hash: str, job_id: str) -> None:
+        """A link of the change whose mail this job sends."""
+
+    def email_change_of(self, token_hash: str) -> EmailChange | None:
+        """The change that this link confirms, while it is its user's."""

@@ -12,6 +12,7 @@ import msgspec
 from tornado.web import Application, RequestHandler
 
 from handlers import (
+    addresses,
     assistant,
     auth,
     demo,
@@ -38,6 +39,7 @@ ROUTES: list[Route] = [
     *me.routes,
     *auth.routes,
     *resets.routes,
+    *addresses.routes,
     *demo.routes,
     *trips.routes,
     *members.routes,

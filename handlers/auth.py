@@ -89,6 +89,19 @@ class AuthHandler(ApiHandler):
         """Count one attempt from this address. Raises `Throttled`."""
         await self.deps.run(services.count, Count(f"{what}:{self.address}", limit, self.deps.clock()))
 
+    async def verify_password(self, password: str) -> str:
+        """The stored hash that this person's current password fits, before something that only they may do.
+        Raises `Forbidden` (`wrong_password`, `guest`), and `Throttled` for whoever guesses."""
+        start = StartPasswordChange(self.person.user.id, self.deps.limits, self.deps.clock())
+        stored = await self.deps.run(services.start_password_change, start)
+        if not await self.deps.hasher.verify(stored, password):
+            raise Forbidden("the current password is wrong", code="wrong_password")
+        return stored
+
+    def notice_id(self) -> str | None:
+        """Of a mail about what is done; None where no mail is sent."""
+        return new_id() if self.deps.features.mail else None
+
     async def take_trips_along(self, account: Actor) -> None:
         """A guest who signs in to an account that they have keeps the guest's trips."""
         if self.signed_in is None or not self.signed_in.user.is_guest:
@@ -199,21 +212,16 @@ class PasswordHandler(AuthHandler):
     async def post(self) -> None:
         person = self.person
         body = self.read_body(PasswordBody)
-        run, hasher, limits = self.deps.run, self.deps.hasher, self.deps.limits
-        start = StartPasswordChange(person.user.id, limits, self.deps.clock())
-        stored = await run(services.start_password_change, start)
-        if not await hasher.verify(stored, body.current):
-            raise Forbidden("the current password is wrong", code="wrong_password")
         command = FinishPasswordChange(
             user_id=person.user.id,
             auth_id=person.auth_id,
-            verified_hash=stored,
-            password_hash=await hasher.hash(body.new),
-            limits=limits,
+            verified_hash=await self.verify_password(body.current),
+            password_hash=await self.deps.hasher.hash(body.new),
+            limits=self.deps.limits,
             at=self.deps.clock(),
-            notice_id=new_id() if self.deps.features.mail else None,
+            notice_id=self.notice_id(),
         )
-        await self.end_sessions(await run(services.finish_password_change, command))
+        await self.end_sessions(await self.deps.run(services.finish_password_change, command))
         if command.notice_id is not None:
             self.deps.ring(command.notice_id, mail=True)
         self.reply(Ok())

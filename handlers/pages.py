@@ -17,10 +17,10 @@ from handlers.base import BaseHandler
 from handlers.deps import Deps
 
 PAGES = (
-    r"/(?:|login|register|forgot|reset|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?"
+    r"/(?:|login|register|forgot|reset|confirm|trips|settings|assistant(?:/[A-Za-z0-9_-]{1,40})?"
     r"|t/[A-Za-z0-9_-]{1,40}|invite/[A-Za-z0-9_-]{1,100})"
 )
-SECRET = ("/reset", "/invite/")
+SECRET = ("/reset", "/confirm", "/invite/")
 """Pages whose address holds a secret: it goes to no other page, and the page stays in no cache."""
 TYPES = {
     ".mjs": "text/javascript",

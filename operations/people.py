@@ -98,6 +98,8 @@ def _show(installation: Installation, given: argparse.Namespace) -> None:
     report = asyncio.run(act())
     user = report.user
     print(f"{user.id}  {user.name}  ({_account(user)}, {user.locale}, since {user.created_at})")
+    if user.email is not None:
+        print(f"{user.email}  ({_confirmed(user)})")
     print(f"{len(report.sessions)} session(s)")
     for each in report.sessions:
         print(f"  {each.id}  last used {each.last_seen}, until {each.expires_at}  {each.user_agent[:60]}")
@@ -183,6 +185,11 @@ def _account(user: User) -> str:
     if user.is_guest:
         return "guest"
     return (user.username or user.email or "account") + (", locked" if is_locked(user) else "")
+
+
+def _confirmed(user: User) -> str:
+    at = user.email_confirmed_at
+    return "nobody has confirmed this address" if at is None else f"confirmed {at}"
 
 
 def _read_password(user: User) -> str:

@@ -37,7 +37,7 @@ from storage.engine import WRITING
 from storage.schema import TARGET
 from storage.tables import operations, trips
 from storage.tables_jobs import job_files, jobs
-from storage.tables_mail import mails, reset_links
+from storage.tables_mail import email_changes, email_links, mails, reset_links
 from storage.tables_photos import photo_files
 from storage.tables_talk import search_grams, search_trips
 
@@ -45,7 +45,10 @@ PAGE = 500
 """Rows in memory at once."""
 FEW = 8
 """Rows of a table of large pieces: half a megabyte each."""
-LEFT_OUT = (search_grams, search_trips, jobs, job_files, mails, reset_links)
+LEFT_OUT = (
+    *(search_grams, search_trips, jobs, job_files, mails, reset_links),
+    *(email_changes, email_links),
+)
 """Derived from the trips: the server builds the search index anew by itself, and people ask again for files
 that were made for them, and for mails that were under way."""
 

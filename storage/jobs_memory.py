@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from domain.addresses import EmailChange
 from domain.jobs import File, Job, JobKind, JobStatus
 from domain.mail import Mail, ResetLink
 from storage.drafts import Draft
@@ -26,9 +27,18 @@ class JobsState:
     """What a job works on, then what it made."""
     mails: dict[str, Mail] = field(default_factory=dict)
     reset_links: dict[str, ResetLink] = field(default_factory=dict)
+    email_changes: dict[str, EmailChange] = field(default_factory=dict)
+    email_links: dict[str, str] = field(default_factory=dict)
 
     def copy(self) -> JobsState:
-        return JobsState(dict(self.jobs), dict(self.files), dict(self.mails), dict(self.reset_links))
+        return JobsState(
+            dict(self.jobs),
+            dict(self.files),
+            dict(self.mails),
+            dict(self.reset_links),
+            dict(self.email_changes),
+            dict(self.email_links),
+        )
 
 
 class MemoryJobs:
@@ -143,6 +153,10 @@ class MemoryJobs:
         gone = [link.token_hash for link in state.reset_links.values() if link.job_id in job_ids]
         for token_hash in gone:
             del state.reset_links[token_hash]
+        for token_hash in [each for each, job_id in state.email_links.items() if job_id in job_ids]:
+            del state.email_links[token_hash]
+        for user_id in [each.user_id for each in state.email_changes.values() if each.job_id in job_ids]:
+            del state.email_changes[user_id]
 
     def file(self, job_id: str) -> bytes | None:
         job = self.job(job_id)

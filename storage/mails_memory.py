@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from domain.addresses import EmailChange
 from domain.mail import Mail, ResetLink
 from storage.drafts import Draft
 from storage.jobs_memory import JobsState
@@ -52,3 +53,23 @@ class MemoryMails:
         for link in unused:
             links[link.token_hash] = msgspec.structs.replace(link, used=True)
         return bool(unused)
+
+    def set_email_change(self, change: EmailChange) -> None:
+        self._draft.write().email_changes[change.user_id] = change
+
+    def email_change(self, user_id: str) -> EmailChange | None:
+        return self._draft.seen.email_changes.get(user_id)
+
+    def end_email_change(self, user_id: str, job_id: str | None = None) -> bool:
+        change = self.email_change(user_id)
+        if change is None or job_id not in (None, change.job_id):
+            return False
+        del self._draft.write().email_changes[user_id]
+        return True
+
+    def add_email_link(self, token_hash: str, job_id: str) -> None:
+        self._draft.write().email_links[token_hash] = job_id
+
+    def email_change_of(self, token_hash: str) -> EmailChange | None:
+        job_id = self._draft.seen.email_links.get(token_hash)
+        return next((each for each in self._draft.seen.email_changes.values() if each.job_id == job_id), None)

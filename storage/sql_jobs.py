@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from domain.jobs import File, Job, JobKind, JobStatus
 from storage.faults import Contention
 from storage.tables_jobs import PIECE, job_files, jobs
-from storage.tables_mail import mails, reset_links
+from storage.tables_mail import email_changes, email_links, mails, reset_links
 from storage.trips_buffer import is_id
 
 COLUMNS = [jobs.c[name] for name in Job.__struct_fields__]
@@ -136,7 +136,7 @@ class SqlJobs:
     def remove(self, job_ids: Sequence[str]) -> None:
         if not job_ids:
             return
-        for table in (job_files, mails, reset_links):
+        for table in (job_files, mails, reset_links, email_links, email_changes):
             self._write(delete(table).where(table.c.job_id.in_(job_ids)))
         self._write(delete(jobs).where(jobs.c.id.in_(job_ids)))
 

@@ -1,7 +1,7 @@
 """`Mails` over SQL, for SQLite, MySQL and MariaDB.
 
-Owns every query of mails and of links for new passwords. Everything is written at once, behind the
-`fence` of the unit of work. Made by `storage.unit_of_work`.
+Owns every query of mails, and of links for new passwords and for addresses. Everything is written at once,
+behind the `fence` of the unit of work. Made by `storage.unit_of_work`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
+from domain.addresses import EmailChange
 from domain.mail import Mail, ResetLink
-from storage.tables_mail import mails, reset_links
+from storage.tables_mail import email_changes, email_links, mails, reset_links
 from storage.trips_buffer import is_id
 
 _MAIL = [mails.c[name] for name in Mail.__struct_fields__]
 _LINK = [reset_links.c[name] for name in ResetLink.__struct_fields__]
+_CHANGE = [email_changes.c[name] for name in EmailChange.__struct_fields__]
 
 
 class SqlMails:
@@ -65,3 +67,32 @@ class SqlMails:
     def use_resets(self, user_id: str) -> bool:
         unused = (reset_links.c.user_id == user_id, reset_links.c.used.is_(False))
         return self._write(update(reset_links).where(*unused).values(used=True)) > 0
+
+    def set_email_change(self, change: EmailChange) -> None:
+        values = msgspec.structs.asdict(change)
+        user_id = values.pop("user_id")
+        known = update(email_changes).where(email_changes.c.user_id == user_id).values(**values)
+        if not self._write(known):
+            self._write(insert(email_changes).values(user_id=user_id, **values))
+
+    def email_change(self, user_id: str) -> EmailChange | None:
+        row = self._connection.execute(select(*_CHANGE).where(email_changes.c.user_id == user_id)).first()
+        return None if row is None else EmailChange(*row)
+
+    def end_email_change(self, user_id: str, job_id: str | None = None) -> bool:
+        ended = delete(email_changes).where(email_changes.c.user_id == user_id)
+        if job_id is not None:
+            ended = ended.where(email_changes.c.job_id == job_id)
+        return self._write(ended) > 0
+
+    def add_email_link(self, token_hash: str, job_id: str) -> None:
+        self._write(insert(email_links).values(token_hash=token_hash, job_id=job_id))
+
+    def email_change_of(self, token_hash: str) -> EmailChange | None:
+        query = (
+            select(*_CHANGE)
+            .join(email_links, email_links.c.job_id == email_changes.c.job_id)
+            .where(email_links.c.token_hash == token_hash)
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else EmailChange(*row)

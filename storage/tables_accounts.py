@@ -37,6 +37,7 @@ users = Table(
     Column("email", String(254)),
     Column("email_key", _exact(320), unique=True),
     Column("password_hash", _ascii(255)),
+    Column("email_confirmed_at", _ascii(24)),
     **OPTIONS,
 )
 

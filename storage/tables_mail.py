@@ -1,8 +1,8 @@
 """Tables of mail: what mails that wait need, and the links that were sent, as hashes.
 
-Owns their columns and indexes. A mail's row goes when its job ends; links for new passwords go with their
-jobs, those of invitations with their invitations. Used by `storage.sql_mails`, `storage.sql_jobs`,
-`storage.accounts_repository` and the migrations.
+Owns their columns and indexes. A mail's row goes when its job ends; links for new passwords and for addresses
+go with their jobs, those of invitations with their invitations. Used by `storage.sql_mails`,
+`storage.sql_jobs`, `storage.accounts_repository` and the migrations.
 """
 
 from __future__ import annotations
@@ -53,3 +53,25 @@ invite_links = Table(
     **OPTIONS,
 )
 """Further links of one invitation: one for each mail. A withdrawn invitation ends them all."""
+
+email_changes = Table(
+    "email_changes",
+    metadata,
+    Column("user_id", _ascii(40), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", _ascii(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("email", String(254), nullable=False),
+    Column("asked_at", _ascii(24), nullable=False),
+    Column("expires_at", _ascii(24), nullable=False),
+    **OPTIONS,
+)
+"""The columns are the entity's fields, in their order. Whose address is unique is the business of `users`: an
+address may wait for several people."""
+
+email_links = Table(
+    "email_links",
+    metadata,
+    Column("token_hash", _ascii(64), primary_key=True),
+    Column("job_id", _ascii(40), ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    **OPTIONS,
+)
+"""Links of the change whose mail the job sends. A change that ended, or was replaced, ends them."""

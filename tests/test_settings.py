@@ -12,8 +12,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from domain.accounts import Limits
 from handlers import logs
 from settings import Settings, SettingsError
+from wiring.mail import make_post
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -85,6 +87,12 @@ def test_mail_is_off_until_all_of_it_is_set() -> None:
             Settings.read(MAIL | {missing: ""})
     with pytest.raises(SettingsError, match="MAIL_FROM"):
         Settings.read(MAIL | {"MAIL_FROM": "Tongyou"})
+
+
+def test_how_many_mails_a_mailbox_gets_is_a_limit_like_the_others() -> None:
+    post = make_post(Settings.read(MAIL | {"THROTTLE_FACTOR": "3"}))
+    assert post is not None
+    assert post.limits.link_mails_recipient.count == 3 * Limits().link_mails_recipient.count
 
 
 def test_the_password_of_mail_is_never_shown() -> None:

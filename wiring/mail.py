@@ -14,7 +14,7 @@ def make_post(settings: Settings) -> Post | None:
     if settings.mail is None:
         return None
     send = SmtpClient(settings.mail, greeting(settings.site_url))
-    return Post(send, settings.site_url.rstrip("/"), read_sender(settings.mail_from))
+    return Post(send, settings.site_url.rstrip("/"), read_sender(settings.mail_from), settings.limits)
 
 
 def make_mail_door(settings: Settings) -> MailDoor | None:

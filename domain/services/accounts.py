@@ -48,7 +48,7 @@ from domain.accounts import (
 )
 from domain.errors import Conflict, Forbidden, Invalid, Throttled, Unauthenticated
 from domain.ports import UnitOfWork
-from domain.services.mailing import queue_notice
+from domain.services.mailing import Notice, queue_notice
 
 MAX_USER_AGENT = 200
 
@@ -189,7 +189,8 @@ def finish_login(command: FinishLogin, uow: UnitOfWork) -> SessionChange:
 
 
 def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
-    """The hash that the current password must fit. Guesses here count like failed log-ins."""
+    """The hash that the current password must fit, before it, or the address, is changed. Guesses here count
+    like failed log-ins."""
     user = uow.accounts.user(command.user_id)
     if user is None:
         raise Unauthenticated("sign in first")
@@ -205,23 +206,29 @@ def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> li
     if user is None or user.password_hash != command.verified_hash:
         raise Conflict("the password was changed meanwhile")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
-    uow.mails.use_resets(user.id)
+    end_links(uow, user.id)
     if command.notice_id is not None:
-        tell_owner(uow, command.notice_id, user, command.limits, command.at)
+        tell_owner(uow, command.notice_id, "changed", user, command.limits, command.at)
     forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
 
 
-def tell_owner(uow: UnitOfWork, job_id: str, user: User, limits: Limits, at: str) -> None:
-    """Word by mail that the password was changed. Nothing without an address, and nothing after the first few
-    of a day: whose address it is was never asked, and a mailbox is not to be filled by changing back and
-    forth."""
+def end_links(uow: UnitOfWork, user_id: str) -> None:
+    """Whatever was mailed under the password until now is good for nothing any more."""
+    uow.mails.use_resets(user_id)
+    uow.mails.end_email_change(user_id)
+
+
+def tell_owner(uow: UnitOfWork, job_id: str, notice: Notice, user: User, limits: Limits, at: str) -> None:
+    """Word by mail of what has become of the account, to the address in `user`. Nothing without one, and
+    nothing after the first few of a day: whose address it is may never have been asked, and a mailbox is not
+    to be filled by changing back and forth."""
     if user.email is None:
         return
     window, _ = _window(limits.notice_mails_recipient, at)
     told = uow.accounts.hit(hash_token(f"notice:to:{login_key(user.email)}"), window)
     if told <= limits.notice_mails_recipient.count:
-        queue_notice(uow, job_id, user.email, user, at)
+        queue_notice(uow, job_id, notice, user.email, user, at)
 
 
 # --- profile ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from domain.administration import (
 from domain.errors import Conflict, Gone, NotFound
 from domain.operations import DeleteTrip, JoinTrip, RestoreTrip, SetMemberRole
 from domain.ports import UnitOfWork
+from domain.services.accounts import end_links
 from domain.services.members import live_members
 from domain.services.rooms import apply, join_trip
 
@@ -62,13 +63,14 @@ def set_password(command: SetPassword, uow: UnitOfWork) -> list[str]:
     if is_locked(user):
         raise Conflict("this user is locked; unlock first", code="locked")
     uow.accounts.update_user(msgspec.structs.replace(user, password_hash=command.password_hash))
-    uow.mails.use_resets(user.id)
+    end_links(uow, user.id)
     return uow.accounts.remove_sessions_of(user.id)
 
 
 def lock_user(command: LockUser, uow: UnitOfWork) -> list[str]:
     """Ends all sessions of the user; returns their ids. Again is fine."""
     uow.accounts.update_user(lock(_account(uow, command.user_id)))
+    end_links(uow, command.user_id)
     return uow.accounts.remove_sessions_of(command.user_id)
 
 

@@ -5,10 +5,14 @@ Owns the two rows of a mail, and how long it may wait. Called by other services 
 
 from __future__ import annotations
 
+from typing import Literal
+
 from domain.accounts import Locale, User, later
 from domain.jobs import RING_SECONDS, Job, Letter
-from domain.mail import MAIL_KEEP_HOURS, RESET_WAIT_MINUTES, Mail
+from domain.mail import LINK_WAIT_MINUTES, MAIL_KEEP_HOURS, Mail
 from domain.ports import UnitOfWork
+
+Notice = Literal["changed", "moved", "unlinked"]
 
 
 def queue_mail(
@@ -24,7 +28,8 @@ def queue_mail(
     trip_id: str = "",
 ) -> None:
     """Store the job and its mail; whoever called the service rings for it after the commit."""
-    wait = {"minutes": RESET_WAIT_MINUTES} if letter == "reset" else {"hours": MAIL_KEEP_HOURS}
+    linked = letter in ("reset", "confirm")
+    wait = {"minutes": LINK_WAIT_MINUTES} if linked else {"hours": MAIL_KEEP_HOURS}
     job = Job(
         id=job_id,
         user_id=user_id,
@@ -40,6 +45,6 @@ def queue_mail(
     uow.mails.add(Mail(job_id, recipient, about, at))
 
 
-def queue_notice(uow: UnitOfWork, job_id: str, address: str, user: User, at: str) -> None:
-    """Word to the owner of an account that its password was changed."""
-    queue_mail(uow, job_id, "changed", user.locale, at, recipient=address, about=user.id, user_id=user.id)
+def queue_notice(uow: UnitOfWork, job_id: str, notice: Notice, address: str, user: User, at: str) -> None:
+    """Word to the owner of an account of what has become of it."""
+    queue_mail(uow, job_id, notice, user.locale, at, recipient=address, about=user.id, user_id=user.id)

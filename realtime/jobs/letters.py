@@ -49,6 +49,41 @@ TEXTS: dict[Locale, dict[Letter, dict[str, str]]] = {
             "note": "如果是你本人操作，无需再做什么。",
             "why": "如果不是你，请立刻在登录页点“忘记密码？”重新设置，并检查邮箱是否安全。",
         },
+        "confirm": {
+            "subject": "确认你的同游邮箱",
+            "title": "确认邮箱",
+            "lead": "{name}，你好！请确认这个邮箱属于你。打开链接并确认后，它就是你同游账号的邮箱。",
+            "action": "确认邮箱",
+            "note": "链接一天内有效，只能使用一次。",
+            "why": "如果不是你本人操作，请忽略这封邮件，什么都不会改变。",
+        },
+        "in_use": {
+            "subject": "这个邮箱已属于一个同游账号",
+            "title": "邮箱已在使用",
+            "lead": "有人（很可能是你）想把这个邮箱用于自己的同游账号，但它已属于另一个账号“{name}”。"
+            "一个邮箱只能属于一个账号，所以什么都没有改变。",
+            "action": "找回那个账号",
+            "note": "想换到现在的账号？请先登录“{name}”，在设置里移除或更换邮箱；忘记密码可点上面的按钮。",
+            "why": "如果不是你本人操作，请忽略这封邮件。对方不会得知这个邮箱已在使用。",
+        },
+        "moved": {
+            "subject": "你的同游账号已更换邮箱",
+            "title": "邮箱已更换",
+            "lead": "{name}，你好！你的账号刚刚换成了另一个邮箱，之后的邮件不会再发到这里。",
+            "action": "登录",
+            "note": "如果是你本人操作，无需再做什么。",
+            "why": "如果不是你，说明有人知道你的密码：请立刻用用户名登录，修改密码并改回邮箱。"
+            "无法登录时，请联系本站的运营者。",
+        },
+        "unlinked": {
+            "subject": "你的同游账号已移除邮箱",
+            "title": "邮箱已移除",
+            "lead": "{name}，你好！这个邮箱刚刚从你的账号移除，不能再用它登录或找回密码。",
+            "action": "登录",
+            "note": "如果是你本人操作，无需再做什么。",
+            "why": "如果不是你，说明有人知道你的密码：请立刻用用户名登录，修改密码并重新添加邮箱。"
+            "无法登录时，请联系本站的运营者。",
+        },
         "invite": {
             "subject": "{inviter} 邀请你一起安排“{trip}”",
             "title": "{trip}",
@@ -76,6 +111,49 @@ TEXTS: dict[Locale, dict[Letter, dict[str, str]]] = {
             "note": "If it was you, there is nothing to do.",
             "why": "If it was not you, use “Forgot your password?” on the sign-in page at once, and check "
             "that nobody else reads your mail.",
+        },
+        "confirm": {
+            "subject": "Confirm your e-mail address for Tongyou",
+            "title": "Confirm your e-mail address",
+            "lead": "Hello {name}, please confirm that this address is yours. Once you have opened the link "
+            "and confirmed, it is the address of your Tongyou account.",
+            "action": "Confirm this address",
+            "note": "The link works for one day, and only once.",
+            "why": "If it was not you, ignore this mail. Nothing changes.",
+        },
+        "in_use": {
+            "subject": "This address belongs to a Tongyou account already",
+            "title": "This address is in use",
+            "lead": "Someone (most likely you) wanted this address for their Tongyou account, but it belongs "
+            "to another account already: {name}. An address belongs to one account only, so nothing has "
+            "changed.",
+            "action": "Find that account",
+            "note": "To use the address for the other account, sign in to {name} first and remove or change "
+            "it in the settings. The button helps if you have forgotten the password.",
+            "why": "If it was not you, ignore this mail. Whoever it was does not learn that the address is "
+            "in use.",
+        },
+        "moved": {
+            "subject": "Your Tongyou account has another e-mail address",
+            "title": "Your e-mail address was changed",
+            "lead": "Hello {name}, your account has another e-mail address now. Mail about it does not come "
+            "here any more.",
+            "action": "Sign in",
+            "note": "If it was you, there is nothing to do.",
+            "why": "If it was not you, somebody knows your password: sign in with your user name at once, "
+            "change the password, and put your address back. If you cannot sign in any more, ask whoever "
+            "runs this site for help.",
+        },
+        "unlinked": {
+            "subject": "Your Tongyou account has no e-mail address any more",
+            "title": "Your e-mail address was removed",
+            "lead": "Hello {name}, this address was removed from your account. It does not sign you in any "
+            "more, and cannot be used to set a new password.",
+            "action": "Sign in",
+            "note": "If it was you, there is nothing to do.",
+            "why": "If it was not you, somebody knows your password: sign in with your user name at once, "
+            "change the password, and add your address again. If you cannot sign in any more, ask whoever "
+            "runs this site for help.",
         },
         "invite": {
             "subject": "{inviter} invites you to plan “{trip}”",

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from domain.accounts import hash_token, new_id, new_token
+from domain.accounts import Limits, hash_token, new_id, new_token
 from domain.jobs import Job, Letter
 from domain.mail import FinishMail, PrepareMail
 from domain.ports import Run
@@ -24,17 +24,27 @@ Result = Literal["sent", "nobody", "deferred", "refused"]
 """`nobody`: there was no account to write to; `deferred`: to be tried again; `refused`: the server will not
 take it."""
 RESULTS: tuple[Result, ...] = ("sent", "nobody", "deferred", "refused")
-PATHS: dict[Letter, str] = {"reset": "/reset#{token}", "changed": "/login", "invite": "/invite/{token}"}
+PATHS: dict[Letter, str] = {
+    "reset": "/reset#{token}",
+    "changed": "/login",
+    "invite": "/invite/{token}",
+    "confirm": "/confirm#{token}",
+    "in_use": "/forgot",
+    "moved": "/login",
+    "unlinked": "/login",
+}
 """A fragment is never sent to a server, nor to the next page; what is behind /invite/ is kept out of logs."""
 
 
 @dataclass(frozen=True)
 class Post:
-    """`site`: the address of this site, without a slash at the end. `sender`: name and address."""
+    """`site`: the address of this site, without a slash at the end. `sender`: name and address. `limits`: how
+    many mails a mailbox gets."""
 
     send: Send
     site: str
     sender: tuple[str, str]
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def domain(self) -> str:
@@ -61,7 +71,7 @@ class Postman:
         """Send the mail of this job, unless it has become pointless. False when the attempt lost its lease
         meanwhile. Raises `Undelivered`, and as `prepare_mail` does."""
         secret = new_token()
-        command = PrepareMail(job.id, token, hash_token(secret), self._clock())
+        command = PrepareMail(job.id, token, hash_token(secret), self._post.limits, self._clock())
         prepared = await self._run(mail.prepare_mail, command)
         if prepared is None:
             self.counts["nobody"] += 1

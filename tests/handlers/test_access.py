@@ -30,6 +30,13 @@ POST   /api/auth/password                                  401     401      403 
 POST   /api/auth/forgot                                    202     202      202   202   202     202     202    202    202   202
 POST   /api/auth/reset/check                               410     410      410   410   410     410     410    410    410   410
 POST   /api/auth/reset                                     410     410      410   410   410     410     410    410    410   410
+GET    /api/me/email                                       401     401      200   200   200     200     200    200    200   200
+POST   /api/me/email                                       401     401      202   403   202     403     403    403    202   202
+POST   /api/me/email/resend                                401     401      409   403   409     403     403    403    409   409
+POST   /api/me/email/cancel                                401     401      200   200   200     200     200    200    200   200
+POST   /api/me/email/remove                                401     401      200   403   200     403     403    403    200   200
+POST   /api/auth/email/check                               410     410      410   410   410     410     410    410    410   410
+POST   /api/auth/email                                     410     410      410   410   410     410     410    410    410   410
 POST   /api/demo                                           200     200      200   200   200     200     200    200    200   200
 GET    /api/trips                                          401     401      200   200   200     200     200    200    200   200
 POST   /api/trips                                          401     401      201   201   201     201     201    201    201   201
@@ -107,6 +114,10 @@ BODIES: dict[str, Any] = {
     "POST /api/auth/forgot": {"login": "owner", "locale": "en"},
     "POST /api/auth/reset/check": {"token": "never-made"},
     "POST /api/auth/reset": {"token": "never-made", "password": "a new password"},
+    "POST /api/me/email": {"email": "new@example.net", "current": "a long password"},
+    "POST /api/me/email/remove": {"current": "a long password"},
+    "POST /api/auth/email/check": {"token": "never-made"},
+    "POST /api/auth/email": {"token": "never-made"},
     "POST /api/demo": {"name": "D", "locale": "en"},
     "POST /api/trips": {"title": "T"},
     "PATCH /api/trips/{trip_id}": {"title": "T2"},

@@ -117,6 +117,7 @@ async def _tour(world: World, check: Any) -> None:
         await nobody.post("/api/auth/login", {"login": "ann", "password": "wrong password"})
     await nobody.post("/api/demo", {"name": "D", "locale": "zh"})
     await _reset(world, nobody)
+    await _address(world, check)
 
 
 async def _reset(world: World, nobody: Client) -> None:
@@ -127,6 +128,26 @@ async def _reset(world: World, nobody: Client) -> None:
     token = secret_of((await world.post_all())[-1])
     for path, more in (("/check", {}), ("", {"password": "a new password"}), ("/check", {})):
         await nobody.post(f"/api/auth/reset{path}", {"token": token} | more)
+
+
+async def _address(world: World, check: Any) -> None:
+    """An address that is asked for, confirmed and removed; and refusals."""
+    dan = world.client()
+    dan.observe = check
+    await dan.account("dan")
+    right = {"email": "dan@example.net", "current": "a long password"}
+    for body in (right, right | {"email": "no address"}, right | {"current": "wrong"}):
+        await dan.post("/api/me/email", body)
+    await dan.post("/api/me/email/resend")
+    token = secret_of((await world.post_all())[-1])
+    for path in ("/check", "", "/check", ""):
+        await dan.post(f"/api/auth/email{path}", {"token": token})
+    await dan.get("/api/me/email")
+    await dan.post("/api/me/email", right)
+    await dan.post("/api/me/email/resend")
+    await dan.post("/api/me/email/cancel")
+    for current in ("wrong", "a long password"):
+        await dan.post("/api/me/email/remove", {"current": current})
 
 
 async def _export(world: World, ann: Client, trip: str) -> None:

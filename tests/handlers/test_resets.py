@@ -24,7 +24,7 @@ def text_of(mail: EmailMessage) -> str:
 
 
 def secret_of(mail: EmailMessage) -> str:
-    found = re.search(r"/(?:reset#|invite/)([\w-]{43})\s", text_of(mail))
+    found = re.search(r"/(?:(?:reset|confirm)#|invite/)([\w-]{43})\s", text_of(mail))
     assert found is not None
     return found[1]
 
@@ -172,7 +172,13 @@ async def test_without_mail_nothing_is_offered(tmp_path: Path) -> None:
 
 
 async def test_pages_with_a_secret_in_their_address_tell_nobody(world: World) -> None:
-    for path, secret in (("/reset", True), ("/invite/abc", True), ("/forgot", False), ("/login", False)):
+    for path, secret in (
+        ("/reset", True),
+        ("/confirm", True),
+        ("/invite/abc", True),
+        ("/forgot", False),
+        ("/login", False),
+    ):
         page = await world.client().get(path)
         assert (page.headers["Referrer-Policy"] == "no-referrer") == secret, path
         assert (page.headers["Cache-Control"] == "no-store") == secret, path

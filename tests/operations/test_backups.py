@@ -14,6 +14,8 @@ import msgspec
 import pytest
 from sqlalchemy import Engine, select
 
+from domain.accounts import User
+from domain.addresses import EmailChange
 from domain.administration import ReadTrip
 from domain.entities import Trip
 from domain.events import decode_event
@@ -355,6 +357,9 @@ def test_mailed_invitations_work_after_a_restore_and_mails_that_wait_are_left_ou
         unit.jobs.add(a_mail_job("j1"))
         unit.mails.add(a_mail("j1"))
         unit.mails.add_reset(a_link("reset", "j1"))
+        unit.accounts.add_user(User("u-confirmed", "Cyd", AT, email_confirmed_at=AT))
+        unit.mails.set_email_change(EmailChange("u-confirmed", "j1", "cyd@example.net", AT, AT))
+        unit.mails.add_email_link("email", "j1")
         unit.commit()
     path = tmp_path / "backup.zip"
     write(url, path)
@@ -366,4 +371,6 @@ def test_mailed_invitations_work_after_a_restore_and_mails_that_wait_are_left_ou
         assert found is not None and found.id == "i1"
         assert unit.jobs.job("j1") is None and unit.mails.mail("j1") is None
         assert unit.mails.reset("reset") is None
+        assert unit.mails.email_change("u-confirmed") is None and unit.mails.email_change_of("email") is None
+        assert unit.accounts.user("u-confirmed") == User("u-confirmed", "Cyd", AT, email_confirmed_at=AT)
     second.dispose()

@@ -33,7 +33,9 @@ def installation(folder: Path, **changes: Any) -> Installation:
     """One with an embedded database; people are in memory."""
     units = MemoryUnits(MemoryStore(), None)
     with units(True) as unit:
-        user = User("u1", "Ann", AT, username="ann", username_key="ann", password_hash="$hash")
+        user = User(
+            "u1", "Ann", AT, username="ann", username_key="ann", password_hash="$hash", email="a@example.net"
+        )
         unit.accounts.add_user(user)
         unit.commit()
 
@@ -173,6 +175,7 @@ def test_people_are_found_and_shown(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run(tmp_path, "sessions", "list", "u1") == 0
     said = capsys.readouterr().out
     assert said.count("u1") == 3 and "1 found" in said and "0 session(s)" in said
+    assert said.count("a@example.net  (nobody has confirmed this address)") == 2
 
 
 def test_check_names_what_to_mend(tmp_path: Path) -> None:

@@ -164,7 +164,9 @@ def link_of(mail: Received) -> str:
 
 
 def secret_of(mail: Received) -> str:
-    secret = re.fullmatch(r"https://trips\.example/(?:reset#|invite/)([A-Za-z0-9_-]{43})", link_of(mail))
+    secret = re.fullmatch(
+        r"https://trips\.example/(?:(?:reset|confirm)#|invite/)([A-Za-z0-9_-]{43})", link_of(mail)
+    )
     assert secret is not None
     return secret[1]
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from domain.accounts import User
+from domain.addresses import EmailChange
 from domain.jobs import File
 from domain.membership import Invite
 from storage.engine import make_engine
@@ -17,7 +19,7 @@ from tests.contracts.test_jobs import AT, FAR, LATER, SOON, a_job
 from tests.contracts.test_mails import a_link, a_mail
 
 MANY = 1_000
-TABLES = "jobs, job_files, mails, reset_links, invites, invite_links"
+TABLES = "jobs, job_files, mails, reset_links, email_changes, email_links, users, invites, invite_links"
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.integration)])
@@ -37,6 +39,9 @@ def test_queries_of_jobs_use_their_indexes(units: SqlUnits) -> None:
             unit.jobs.add(a_job(f"d{n}", user_id=f"u{n}", status="done", expires_at=FAR))
             unit.mails.add(a_mail(f"d{n}"))
             unit.mails.add_reset(a_link(f"h{n}", f"d{n}", user_id=f"u{n}"))
+            unit.accounts.add_user(User(f"u{n}", "Ann", AT))
+            unit.mails.set_email_change(EmailChange(f"u{n}", f"d{n}", "ann@example.net", AT, FAR))
+            unit.mails.add_email_link(f"e{n}", f"d{n}")
             unit.accounts.add_invite(Invite(f"i{n}", f"t{n}", f"s{n}", "viewer", "ann", "Ann", AT, 1))
             unit.accounts.add_invite_link(f"m{n}", f"i{n}")
         unit.jobs.add(a_job("waits"))
@@ -58,10 +63,13 @@ def test_queries_of_jobs_use_their_indexes(units: SqlUnits) -> None:
         mails = unit.mails
         mails.mail("d3"), mails.hold("d3", LATER), mails.remove(["d3"])
         mails.reset("h4"), mails.resets_of("u4"), mails.use_resets("u4")
+        assert mails.email_change("u6") is not None and mails.email_change_of("e7") is not None
+        mails.set_email_change(EmailChange("u8", "d8", "bob@example.net", AT, FAR))
+        assert mails.end_email_change("u9", "d9") and mails.end_email_change("u10")
         assert unit.accounts.invite_by_token("m5") is not None
     event.remove(units.engine, "before_cursor_execute", note)
     asked = [each for each in asked if each[0].split()[0] in ("SELECT", "UPDATE", "DELETE")]
-    assert len(asked) >= 22
+    assert len(asked) >= 27
     with units.engine.begin() as connection:
         connection.execute(text("ANALYZE" if sqlite else f"ANALYZE TABLE {TABLES}"))
         for statement, parameters in asked:
