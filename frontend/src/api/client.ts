@@ -7,7 +7,7 @@
 import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from '../protocol.gen'
 import { ApiError } from './errors'
 import type {
-  Applied, AskedAnswer, Conversations, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip, PhotoView,
+  Applied, AskedAnswer, Conversations, EmailLink, EmailState, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip, PhotoView,
   PrivateQuestion, Proposals, Question, ResetLink, Threads, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
@@ -59,6 +59,14 @@ export class Api {
     this.call<ResetLink>('POST', '/api/auth/reset/check', { token }, signal)
   resetPassword = (token: string, password: string) =>
     this.call<{ user: User }>('POST', '/api/auth/reset', { token, password })
+  email = (signal?: AbortSignal) => this.call<EmailState>('GET', '/api/me/email', undefined, signal)
+  requestEmail = (email: string, current: string) => this.call<EmailState>('POST', '/api/me/email', { email, current })
+  resendEmail = () => this.call<EmailState>('POST', '/api/me/email/resend')
+  cancelEmail = () => this.call<EmailState>('POST', '/api/me/email/cancel')
+  removeEmail = (current: string) => this.call<EmailState>('POST', '/api/me/email/remove', { current })
+  checkEmail = (token: string, signal?: AbortSignal) =>
+    this.call<EmailLink>('POST', '/api/auth/email/check', { token }, signal)
+  confirmEmail = (token: string) => this.call<{ email: string; name: string }>('POST', '/api/auth/email', { token })
   demo = (name: string, locale: 'zh' | 'en') =>
     this.call<{ trip_id: string; invite_url: string }>('POST', '/api/demo', { name, locale })
 

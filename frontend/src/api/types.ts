@@ -19,6 +19,22 @@ export interface ResetLink {
   expires_at: string
 }
 
+/** One's own address. `removable`: there is a user name to sign in with. `pending`: one that waits until the
+    link that was sent there is opened. */
+export interface EmailState {
+  email: string | null
+  confirmed: boolean
+  removable: boolean
+  pending: { email: string; delivery: 'sending' | 'sent' | 'failed'; asked_at: string; expires_at: string } | null
+}
+
+/** Which address a link confirms, and whose account gets it. */
+export interface EmailLink {
+  email: string
+  name: string
+  expires_at: string
+}
+
 export interface MeAnswer {
   user: User | null
   features: Record<string, unknown>

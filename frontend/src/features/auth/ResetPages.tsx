@@ -1,6 +1,5 @@
-/** A forgotten password: ask for a mail, and set a new one with its link. The link's secret stands behind
-    `#` in the address, which browsers send to nobody; from here it leaves in a body only. */
-import { LinkIcon, MailCheck } from "lucide-react";
+/** A forgotten password: ask for a mail, and set a new one with its link. */
+import { MailCheck } from "lucide-react";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation, useNavigate } from "react-router";
@@ -8,13 +7,13 @@ import { api, ApiError } from "../../api";
 import { errorText, signedIn, useSession } from "../../app/session";
 import { Shell } from "../../app/Shell";
 import { useLanguage } from "../../app/useLanguage";
-import { useLoad } from "../../app/useLoad";
 import { useTitle } from "../../app/useTitle";
 import { Button } from "../../ui/Button";
 import { TextField } from "../../ui/Field";
 import { Form } from "../../ui/Form";
-import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
+import { Notice } from "../../ui/States";
 import { toast } from "../../ui/toast";
+import { LinkPage } from "./LinkPage";
 
 export function ForgotPage() {
   const { t } = useTranslation();
@@ -80,34 +79,10 @@ export function ForgotPage() {
 export function ResetPage() {
   const { t } = useTranslation();
   useTitle(t("reset.title"));
-  const token = useLocation().hash.slice(1);
-  const [link, reload] = useLoad((signal) => api.checkReset(token, signal), token);
-  if (link.status === "loading") {
-    return <Shell narrow><Delayed><div className="card panel"><Skeleton w="60%" h={28} /><Skeleton w="80%" /><Skeleton h={44} /></div></Delayed></Shell>;
-  }
-  if (link.status === "failed") {
-    // 400: somebody copied half of it.
-    const dead = link.error instanceof ApiError && [400, 410].includes(link.error.status);
-    return (
-      <Shell narrow>
-        {dead ? <Expired /> : <Notice tone="bad" action={<Button size="sm" onClick={reload}>{t("common.retry")}</Button>}>{errorText(link.error, t)}</Notice>}
-      </Shell>
-    );
-  }
-  return <NewPassword key={token} token={token} login={link.data.login} name={link.data.name} onDead={reload} />;
-}
-
-function Expired() {
-  const { t } = useTranslation();
   return (
-    <Empty
-      level={1}
-      icon={<LinkIcon size={26} />}
-      title={t("reset.expiredTitle")}
-      actions={<Link className="btn btn-primary btn-md" to="/forgot">{t("reset.another")}</Link>}
-    >
-      {t("reset.expired")}
-    </Empty>
+    <LinkPage check={api.checkReset} dead={t("reset.expired")} another={<Link className="btn btn-primary btn-md" to="/forgot">{t("reset.another")}</Link>}>
+      {({ login, name }, token, onDead) => <NewPassword key={token} token={token} login={login} name={name} onDead={onDead} />}
+    </LinkPage>
   );
 }
 

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { FormEvent, ReactNode } from "react";
+import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, Navigate, useNavigate } from "react-router";
 import { api } from "../../api";
@@ -16,17 +16,10 @@ import { Form } from "../../ui/Form";
 import { Notice, Skeleton } from "../../ui/States";
 import { toast } from "../../ui/toast";
 import { TileForm } from "../map/TileForm";
+import { AddressSection } from "./AddressSection";
+import { Section } from "./Section";
 
-function Section({ title, children }: { title: string; children: ReactNode }) {
-  return (
-    <section className="card panel">
-      <h2 style={{ fontSize: "var(--text-lg)" }}>{title}</h2>
-      {children}
-    </section>
-  );
-}
-
-export function SettingsPage() {
+export default function SettingsPage() {
   const { t } = useTranslation();
   useTitle(t("settings.title"));
   const { status, user } = useSession();
@@ -42,6 +35,7 @@ export function SettingsPage() {
         <NameForm key={user.id} name={user.name} />
         <LookSection />
         <Section title={t("settings.map")}><TileForm /></Section>
+        {user.is_guest ? null : <AddressSection />}
         {user.is_guest ? null : <PasswordForm />}
         <SessionSection />
       </div>
