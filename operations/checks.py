@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from operations import Failed, Installation
 from operations.facts_redis import listening_workers, redis_facts
 from operations.mail import explain
-from operations.processes import supervised_workers
+from operations.processes import PROGRAM, WORKERS, supervised
 from storage.engine import make_engine
 from storage.facts import DatabaseFacts, database_facts
 from storage.revisions import SchemaError, check
@@ -69,7 +69,9 @@ def _check(installation: Installation, _: argparse.Namespace) -> None:
 
 def findings(installation: Installation) -> Iterator[Finding]:
     """Everything that is looked at, in the order in which it is best mended."""
-    yield Finding("ok", "settings", f"{installation.processes} process(es), data in {installation.folder}")
+    # `make serve` chooses numbers where .env names none: only what runs tells them.
+    running = supervised(installation.root)
+    yield _settings(installation, running[PROGRAM])
     try:
         facts = database_facts(installation.database_url)
     except Exception as error:
@@ -77,15 +79,25 @@ def findings(installation: Installation) -> Iterator[Finding]:
         yield Finding("FAIL", "database", f"does not answer: {reason}", "start it, or mend DATABASE_URL")
     else:
         yield from _database(facts)
-        yield from _connections(installation, facts)
+        yield from _connections(installation, facts, running[PROGRAM])
         yield _clock("database", facts.clock_ahead)
         yield _schema(installation)
     yield from _redis(installation)
-    yield from _workers(installation)
+    yield from _workers(installation, running[WORKERS])
     yield _mail(installation)
     yield _folder(installation)
     yield _files(installation)
     yield _frontend(installation)
+
+
+def _settings(installation: Installation, running: int) -> Finding:
+    if running:
+        said = f"{running} process(es) of the running `make serve`"
+    elif installation.processes == 1 and installation.redis_url:
+        said = "1 process(es), or with `make serve` one a core where PROCESSES is not set"
+    else:
+        said = f"{installation.processes} process(es)"
+    return Finding("ok", "settings", f"{said}, data in {installation.folder}")
 
 
 def _database(facts: DatabaseFacts) -> Iterator[Finding]:
@@ -103,11 +115,13 @@ def _database(facts: DatabaseFacts) -> Iterator[Finding]:
         yield Finding("warn", "database", "a power cut may lose changes that were acknowledged", hint)
 
 
-def _connections(installation: Installation, facts: DatabaseFacts) -> Iterator[Finding]:
-    wanted = installation.processes * installation.db_pool_size
+def _connections(installation: Installation, facts: DatabaseFacts, running: int) -> Iterator[Finding]:
+    processes = max(installation.processes, running)
+    wanted = processes * installation.db_pool_size
     if facts.connections and wanted + SPARE_CONNECTIONS > facts.connections:
-        said = f"PROCESSES x DB_POOL_SIZE = {wanted}, and the database allows {facts.connections} connections"
-        yield Finding("FAIL", "database", said, "raise max_connections, or lower DB_POOL_SIZE")
+        said = f"{processes} process(es) x DB_POOL_SIZE {installation.db_pool_size} = {wanted} connections, "
+        said += f"and the database allows {facts.connections}"
+        yield Finding("FAIL", "database", said, "raise max_connections, or lower DB_POOL_SIZE or PROCESSES")
 
 
 def _clock(whose: str, ahead: float) -> Finding:
@@ -140,12 +154,12 @@ def _redis(installation: Installation) -> Iterator[Finding]:
     yield _clock("redis", facts.clock_ahead)
 
 
-def _workers(installation: Installation) -> Iterator[Finding]:
+def _workers(installation: Installation, running: int) -> Iterator[Finding]:
     url = installation.bell_url
     if not url or urlsplit(url).scheme.endswith("+cluster"):
         return  # there are none: then WORKERS is 0
-    # `make serve` chooses a number where .env names none, and its processes leave the work to these workers.
-    wanted = max(installation.workers, supervised_workers(installation.root))
+    # The processes of `make serve` leave the work to its workers, whatever .env says.
+    wanted = max(installation.workers, running)
     found = listening_workers(url)
     if found is None:
         if wanted and url != installation.redis_url:

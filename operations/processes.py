@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,16 +81,17 @@ def rolling_restart(installation: Installation, given: argparse.Namespace) -> No
             print(f"{name}: ready after {time.monotonic() - began:.1f} s", flush=True)
 
 
-def supervised_workers(root: Path) -> int:
-    """How many workers the running `make serve` of this folder has, running or not; 0 where none runs."""
+def supervised(root: Path) -> Counter[str]:
+    """How many processes of each program the running `make serve` of this folder has, running or not; none
+    where none runs."""
     path = root / "var" / "supervisor.sock"
     if not path.exists():
-        return 0
+        return Counter()
     try:
         with _supervisord(path) as supervisord:
-            return len(_names(supervisord, WORKERS))
+            return Counter(str(each["group"]) for each in supervisord.getAllProcessInfo())
     except Failed:
-        return 0
+        return Counter()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.processes import PROGRAM, WORKERS, supervised
 from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
@@ -137,6 +138,11 @@ def test_a_worker_that_hears_nothing_is_not_ready(supervisor: Supervisor, script
     (script.parent / "deaf-worker").unlink()
     done = rolling_restart(supervisor)
     assert done.returncode == 0, done.stderr
+
+
+def test_supervisord_says_how_many_processes_there_are(supervisor: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "var").symlink_to(supervisor.folder)
+    assert supervised(tmp_path) == {PROGRAM: 2, WORKERS: 1}
 
 
 def test_nothing_is_touched_when_it_cannot_go_well(supervisor: Supervisor, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -19,7 +20,7 @@ from domain.accounts import User
 from domain.errors import DomainError, NotFound
 from operations import Domain, Failed, Installation, commands, facts_redis, journal, people
 from operations.checks import CLOCK_SECONDS, findings
-from operations.processes import supervised_workers
+from operations.processes import PROGRAM, WORKERS, supervised
 from realtime.jobs import beats_redis
 from storage.facts import DatabaseFacts
 from storage.schema import upgrade
@@ -238,16 +239,42 @@ def test_check_misses_the_workers_that_make_serve_has_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = installation(tmp_path, workers=0, bell_url="redis://127.0.0.1:1/0")
-    monkeypatch.setattr("operations.checks.supervised_workers", lambda root: {tmp_path: 1}[root])
+    monkeypatch.setattr("operations.checks.supervised", lambda root: {tmp_path: Counter({WORKERS: 1})}[root])
     monkeypatch.setattr("operations.checks.listening_workers", lambda url: 0)
     assert "supervisorctl" in wrong(made)["workers"]
 
 
-def test_a_socket_without_supervisord_is_no_worker(tmp_path: Path) -> None:
-    assert supervised_workers(tmp_path) == 0
+@pytest.mark.parametrize(
+    ("given", "running", "said", "fails"),
+    [
+        ({}, 0, "1 process(es), data", False),
+        ({"redis_url": "redis://127.0.0.1:1/0"}, 0, "one a core where PROCESSES is not set", False),
+        ({"processes": 4, "redis_url": "redis://127.0.0.1:1/0"}, 0, "4 process(es), data", False),
+        # 32 x 8 = 256 connections, and the database allows 151.
+        ({"redis_url": "redis://127.0.0.1:1/0"}, 32, "32 process(es) of the running `make serve`", True),
+    ],
+)
+def test_check_goes_by_the_processes_that_make_serve_has_chosen(
+    given: dict[str, Any],
+    running: int,
+    said: str,
+    fails: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    facts = DatabaseFacts("MariaDB", (10, 11, 1), "10.11.1", "utf8mb4", "SYSTEM", 0.2, True, 151)
+    monkeypatch.setattr("operations.checks.database_facts", lambda _: facts)
+    monkeypatch.setattr("operations.checks.supervised", lambda _: Counter({PROGRAM: running}))
+    found = list(findings(installation(tmp_path, **given)))
+    assert said in next(each.said for each in found if each.what == "settings")
+    assert any("DB_POOL_SIZE" in each.said for each in found if each.level == "FAIL") == fails
+
+
+def test_a_socket_without_supervisord_is_no_process(tmp_path: Path) -> None:
+    assert not supervised(tmp_path)
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "supervisor.sock").touch()
-    assert supervised_workers(tmp_path) == 0
+    assert not supervised(tmp_path)
 
 
 def test_check_and_workers_speak_of_the_same_key() -> None:
