@@ -12,19 +12,22 @@ from domain.errors import Throttled, Unavailable
 MOST = 12
 """At once; so many times the largest upload is what it may cost."""
 OF_USER = 3
-OF_ADDRESS = 6
-"""A guest costs nothing to make, and a slow upload takes minutes: four of one would have all the room."""
+SHARE = 3
+"""An address has at most this part of the room that others leave, and always one place while there is any: a
+guest costs nothing to make, a slow upload takes minutes, and two addresses with half each would have it all.
+So 4 of 12 for the first, 2 for the second, and seven addresses before nobody else gets in."""
 RETRY_SECONDS = 5
 """After which somebody who was refused may try again."""
 
 
 class Uploads:
-    """Uploads under way: at most `most`, `of_user` of one person, and `of_address` from one address."""
+    """Uploads under way: at most `most`, `of_user` of one person, and of one address a `share`-th of what
+    others leave."""
 
-    def __init__(self, most: int = MOST, of_user: int = OF_USER, of_address: int = OF_ADDRESS) -> None:
+    def __init__(self, most: int = MOST, of_user: int = OF_USER, share: int = SHARE) -> None:
         self._most = most
         self._of_user = of_user
-        self._of_address = of_address
+        self._share = share
         self._now: Counter[str] = Counter()
         self._from: Counter[str] = Counter()
 
@@ -33,8 +36,10 @@ class Uploads:
         if self._now[user_id] >= self._of_user:
             message = f"{self._of_user} uploads of yours are under way, wait for one"
             raise Throttled(message, code="uploads_busy", retry_after=RETRY_SECONDS)
-        if self._from[address] >= self._of_address:
-            message = f"{self._of_address} uploads from your address are under way, wait for one"
+        here = self._from[address]
+        others = self._now.total() - here
+        if here >= max(1, (self._most - others) // self._share):
+            message = f"{here} upload(s) from your address are under way, wait for one"
             raise Throttled(message, code="uploads_busy", retry_after=RETRY_SECONDS)
         if self._now.total() >= self._most:
             message = "too many uploads are under way here, try again"

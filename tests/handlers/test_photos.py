@@ -10,6 +10,7 @@ import asyncio
 import pytest
 
 from domain.accounts import Limit, Limits
+from domain.errors import DomainError
 from domain.photos import MAX_UPLOAD
 from handlers.body_limit import DISCARDED, LIMIT
 from handlers.receiving import Uploads
@@ -133,21 +134,30 @@ async def test_uploads_under_way_are_bounded_and_let_go(world: World) -> None:
     await ann.post_photo(trip, "photo1")
 
 
+def began(uploads: Uploads, who: str, where: str) -> str:
+    """How it went: `begun`, or the error's class."""
+    try:
+        uploads.begin(who, where)
+    except DomainError as error:
+        assert error.code == "uploads_busy"
+        return type(error).__name__
+    return "begun"
+
+
 def test_nobody_takes_all_the_room() -> None:
-    uploads = Uploads(most=3, of_user=1, of_address=2)
-    uploads.begin("ann", "192.0.2.1")
-    uploads.begin("bob", "192.0.2.1")
-    for who, where, code in (("ann", "192.0.2.2", "Throttled"), ("eve", "192.0.2.1", "Throttled")):
-        with pytest.raises(Exception, match="uploads") as raised:
-            uploads.begin(who, where)
-        assert type(raised.value).__name__ == code
-    uploads.begin("cyd", "192.0.2.2")
-    with pytest.raises(Exception, match="uploads") as raised:
-        uploads.begin("eve", "192.0.2.3")
-    assert type(raised.value).__name__ == "Unavailable"
-    uploads.end("ann", "192.0.2.1")
-    uploads.begin("eve", "192.0.2.1")
-    assert len(uploads) == 3
+    """Each address begins as many as it may, as somebody new each time, one address after the other."""
+    uploads = Uploads(most=12, of_user=1, share=3)
+    taken = []
+    for address in range(9):
+        while (said := began(uploads, f"guest {len(uploads)}", f"192.0.2.{address}")) == "begun":
+            pass
+        taken.append(len(uploads) - sum(taken))
+        assert said == ("Throttled" if taken[-1] else "Unavailable")
+    assert taken == [4, 2, 2, 1, 1, 1, 1, 0, 0]
+    assert began(uploads, "guest 0", "192.0.2.99") == "Throttled", "a person has one, wherever"
+    uploads.end("guest 0", "192.0.2.0")
+    assert began(uploads, "guest 0", "192.0.2.0") == "Throttled", "others are waiting, and it has three"
+    assert began(uploads, "guest 0", "192.0.2.99") == "begun"
 
 
 async def test_nothing_is_kept_of_what_is_refused(world: World) -> None:
