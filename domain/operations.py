@@ -70,7 +70,11 @@ class DayFields(_Fields):
 
 
 class StopFields(_Fields):
-    """`links` is a map: each key given is set, or removed when null; other keys are untouched."""
+    """`links` is a map: each key given is set, or removed when null; other keys are untouched.
+
+    So is the other name: a new `name` alone leaves `name_alt`, which readers of the other language go on
+    reading, as it is. Whoever renames gives both; the empty `name_alt` lets all read `name`.
+    """
 
     name: Title | UnsetType = UNSET
     name_alt: ShortText | UnsetType = UNSET
