@@ -81,8 +81,8 @@ def show_times(stop: Stop, locale: Locale) -> str:
 
 
 def show_cost(stop: Stop, currency: str) -> str:
-    """Minor units as an amount with its currency; nothing when there is none."""
-    if stop.cost_amount is None:
+    """Minor units as an amount with its currency; nothing where there is none, or it is free, as shown."""
+    if not stop.cost_amount:
         return ""
     code = stop.cost_currency or currency
     digits = _DIGITS.get(code, 2)

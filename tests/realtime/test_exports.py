@@ -174,6 +174,7 @@ def test_both_languages_have_the_same_words() -> None:
     )
     assert show_cost(Stop("s", cost_amount=1500, cost_currency="JPY"), "CNY") == "JPY 1,500"
     assert show_cost(Stop("s", cost_amount=5), "CNY") == "CNY 0.05" and show_cost(Stop("s"), "CNY") == ""
+    assert show_cost(Stop("s", cost_amount=0), "CNY") == "", "as the board has it"
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "0003-01-01", "9996-12-31", "9999-12-31"])
