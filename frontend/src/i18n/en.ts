@@ -230,7 +230,7 @@ export const en = {
       "stop_remove": "removed {{what}}", "stop_restore": "brought back {{what}}", "member_set_role": "changed the role of {{what}}", "member_remove": "removed {{what}}",
       "message_post": "commented on {{what}}", "message_reply": "replied to a comment on {{what}}", "message_edit": "changed a comment on {{what}}", "message_delete": "removed a comment on {{what}}",
       "comment_resolve": "resolved a comment on {{what}}", "comment_reopen": "opened a comment on {{what}} again", "proposal_open": "proposed changes", "proposal_accept": "accepted proposed changes", "proposal_decline": "declined proposed changes",
-      "trip_set_cover": "changed the cover photo", "trip_remove_cover": "removed the cover photo", "stop_set_photo": "changed the photo of {{what}}", "stop_remove_photo": "removed the photo of {{what}}",
+      "trip_add_cover": "added a cover photo", "trip_set_cover": "changed the cover photo", "trip_remove_cover": "removed the cover photo", "stop_add_photo": "added a photo to {{what}}", "stop_set_photo": "changed the photo of {{what}}", "stop_remove_photo": "removed the photo of {{what}}",
       "member_join": "joined", "member_leave": "left the trip", "member_set_name": "changed their name", "undo": "undid a change", "other": "changed something",
     },
     f: { title: "Title", description: "About", start_date: "First day", end_date: "Last day", time_zone: "Time zone", currency: "Currency", visibility: "Visibility", notes: "Notes", date: "Date", role: "Role", name: "Name", deleted: "Removed", cover: "Cover photo" },

@@ -232,7 +232,7 @@ export const zh: Catalogue = {
       "stop_remove": "移除了{{what}}", "stop_restore": "找回了{{what}}", "member_set_role": "修改了{{what}}的权限", "member_remove": "移出了{{what}}",
       "message_post": "评论了{{what}}", "message_reply": "回复了{{what}}的评论", "message_edit": "修改了{{what}}的评论", "message_delete": "删除了{{what}}的评论",
       "comment_resolve": "解决了{{what}}的评论", "comment_reopen": "重新打开了{{what}}的评论", "proposal_open": "提出了修改建议", "proposal_accept": "采纳了修改建议", "proposal_decline": "没有采纳修改建议",
-      "trip_set_cover": "更换了封面照片", "trip_remove_cover": "移除了封面照片", "stop_set_photo": "更换了{{what}}的照片", "stop_remove_photo": "移除了{{what}}的照片",
+      "trip_add_cover": "添加了封面照片", "trip_set_cover": "更换了封面照片", "trip_remove_cover": "移除了封面照片", "stop_add_photo": "为{{what}}添加了照片", "stop_set_photo": "更换了{{what}}的照片", "stop_remove_photo": "移除了{{what}}的照片",
       "member_join": "加入了行程", "member_leave": "退出了行程", "member_set_name": "改了名字", "undo": "撤销了一处改动", "other": "做了改动",
     },
     f: { title: "标题", description: "简介", start_date: "第一天", end_date: "最后一天", time_zone: "时区", currency: "货币", visibility: "可见范围", notes: "备注", date: "日期", role: "权限", name: "名称", deleted: "已移除", cover: "封面照片" },

@@ -25,3 +25,15 @@ test("a sentence knows what the comment is on, and replies and reopening by thei
   expect(kindKey(event("comment.resolve", { resolved_by: null }))).toBe("comment_reopen");
   expect(kindKey(event("message.post", { reply_to: "x" }))).toBe("message_reply");
 });
+
+test("a first photo is added, another one changed, and none is removed", () => {
+  const photo = { id: "p", width: 1, height: 1, color: "#000000" };
+  const shows = (kind: string, t: "trip" | "stop", field: string, set: unknown, old: unknown) =>
+    kindKey({ ...event(kind), changes: [{ t, id: "x", set: { [field]: set }, old: { [field]: old } }] } as RoomEvent);
+  expect(shows("stop.set_photo", "stop", "photo", photo, null)).toBe("stop_add_photo");
+  expect(shows("stop.set_photo", "stop", "photo", photo, { ...photo, id: "q" })).toBe("stop_set_photo");
+  expect(shows("stop.set_photo", "stop", "photo", null, photo)).toBe("stop_remove_photo");
+  expect(shows("trip.set_cover", "trip", "cover", photo, null)).toBe("trip_add_cover");
+  expect(shows("trip.set_cover", "trip", "cover", photo, { ...photo, id: "q" })).toBe("trip_set_cover");
+  expect(shows("trip.set_cover", "trip", "cover", null, photo)).toBe("trip_remove_cover");
+});

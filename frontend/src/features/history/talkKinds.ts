@@ -25,8 +25,10 @@ export function kindKey(event: RoomEvent): string {
   const set = event.talk?.find((each) => each.t === "message")?.set ?? {};
   if (event.kind === "comment.resolve") return set["resolved_by"] == null ? "comment_reopen" : "comment_resolve";
   if (event.kind === "message.post") return set["reply_to"] == null ? "message_post" : "message_reply";
-  // Showing and taking away are one operation.
+  // Showing the first, another one, and taking away are one operation.
   const photo = event.kind === "trip.set_cover" ? "cover" : event.kind === "stop.set_photo" ? "photo" : null;
-  if (photo !== null && event.changes[0]?.set[photo] === null) return `${event.kind.replace(".set", "_remove")}`;
+  const change = photo === null ? undefined : event.changes[0];
+  if (photo !== null && change?.set[photo] === null) return event.kind.replace(".set", "_remove");
+  if (photo !== null && change?.old?.[photo] === null) return event.kind.replace(".set", "_add");
   return event.kind.replace(".", "_");
 }
