@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { en } from "./en";
+import { sentences } from "./format";
 import { zh } from "./zh";
 
 type Tree = { [key: string]: string | Tree };
@@ -23,5 +24,12 @@ test("both languages fill in the same placeholders", () => {
 });
 
 test("Chinese texts use full-width punctuation", () => {
-  for (const [key, text] of chinese) expect(/\p{Script=Han}[,;:!?]/u.test(text), `${key}: ${text}`).toBe(false);
+  for (const [key, text] of chinese) expect(/\p{Script=Han} ?[,;:!?()]/u.test(text), `${key}: ${text}`).toBe(false);
+});
+
+test("nothing stands between two Chinese sentences, and a space between two English ones", () => {
+  for (const [key, text] of chinese) expect(/[，。！？；：、“”（）] | [，。！？；：、”（）]/u.test(text), `${key}: ${text}`).toBe(false);
+  const said = (catalogue: Map<string, string>) => sentences((key, words) => (catalogue.get(key) ?? "").replace(/\{\{(\w+)\}\}/g, (_, hole: string) => String(words?.[hole])), "一。", "二。", "三。");
+  expect(said(chinese)).toBe("一。二。三。");
+  expect(said(english)).toBe("一。 二。 三。");
 });

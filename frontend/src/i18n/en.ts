@@ -7,7 +7,7 @@ export const en = {
     back: "Back", more: "More", notices: "Notices", loading: "Loading", optional: "optional", you: "you",
     done: "Done", home: "First page", signIn: "Sign in", skip: "Skip to content", clear: "Clear", none: "None",
     open: "Open", all: "All", someone: "Someone", operator: "An operator", dismiss: "Dismiss", language: "Language", theme: "Appearance",
-    reload: "Reload",
+    reload: "Reload", sentences: "{{first}} {{second}}",
   },
   theme: { light: "Light", dark: "Dark", system: "System" },
   home: {
@@ -305,7 +305,7 @@ export const en = {
       remove: "Remove {{what}}", restore: "Bring back {{what}}", addDay: "Add a day", addDayTitle: "Add a day: {{what}}", moveDayFirst: "Make {{what}} the first day", moveDay: "Move {{what}} behind {{after}}",
       removeDay: "Remove {{what}}, its stops become ideas", dates: "New dates: {{dates}}", noDates: "Plan without dates", trip: "Change the trip", stops_one: "{{count}} stop", stops_other: "{{count}} stops", newDay: "a new day",
     },
-    what: { added: "Would be added", changed: "Would change", moved: "Would move", movedHere: "Would move here", removed: "Would be removed", from: "from", to: "to" },
+    what: { added: "Would be added", changed: "Would change", moved: "Would move", movedHere: "Would move here", movedFrom: "Would move here (from {{day}})", removed: "Would be removed", to: "to" },
     mode: "Mode", editing: "Editing", suggesting: "Suggesting", viewing: "Viewing", editingHint: "Changes apply at once.", suggestingHint: "Changes become suggestions that an editor accepts.", viewingHint: "Look around, change nothing.",
     nowSuggesting: "You are suggesting. An editor decides what becomes of it.", suggestStop: "Suggest a stop", suggestIdea: "Suggest an idea", suggestChanges: "Suggest changes", notWhile: "This cannot be suggested. Switch to editing first.",
     draft_one: "{{count}} change suggested", draft_other: "{{count}} changes suggested", draftEmpty: "Suggesting: nothing changed yet", draftSending: "On its way", send: "Send", discard: "Discard", discarded: "Suggestions discarded.", sent: "Sent. An editor decides what becomes of it.",

@@ -146,3 +146,8 @@ export function pickNames(name: string, alt: string, language: Language): { main
   if (nameHan === altHan || !name) return { main: name || alt, other: name ? alt : "" };
   return (language === "zh") === nameHan ? { main: name, other: alt } : { main: alt, other: name };
 }
+
+/** Sentences one after the other: in Chinese nothing stands between them. */
+export function sentences(t: (key: string, options?: Record<string, unknown>) => string, first: string, ...more: string[]): string {
+  return more.reduce((before, after) => t("common.sentences", { first: before, second: after }), first);
+}

@@ -9,7 +9,7 @@ export const zh: Catalogue = {
     back: "返回", more: "更多", notices: "通知", loading: "加载中", optional: "可不填", you: "我",
     done: "完成", home: "首页", signIn: "登录", skip: "跳到正文", clear: "清除", none: "无",
     open: "打开", all: "全部", someone: "有人", operator: "管理员", dismiss: "知道了", language: "语言", theme: "外观",
-    reload: "重新加载",
+    reload: "重新加载", sentences: "{{first}}{{second}}",
   },
   theme: { light: "浅色", dark: "深色", system: "跟随系统" },
   home: {
@@ -307,7 +307,7 @@ export const zh: Catalogue = {
       remove: "移除{{what}}", restore: "找回{{what}}", addDay: "加一天", addDayTitle: "加一天：{{what}}", moveDayFirst: "把{{what}}排到最前", moveDay: "将{{what}}移到{{after}}之后",
       removeDay: "移除{{what}}，其中的地点变为想法", dates: "新的日期：{{dates}}", noDates: "先不定日期", trip: "修改行程", stops_one: "{{count}} 个地点", stops_other: "{{count}} 个地点", newDay: "新的一天",
     },
-    what: { added: "将添加", changed: "将修改", moved: "将移走", movedHere: "将移到这里", removed: "将移除", from: "从", to: "改为" },
+    what: { added: "将添加", changed: "将修改", moved: "将移走", movedHere: "将移到这里", movedFrom: "将从{{day}}移到这里", removed: "将移除", to: "改为" },
     mode: "模式", editing: "编辑", suggesting: "建议", viewing: "浏览", editingHint: "改动立即生效。", suggestingHint: "改动成为建议，由编辑者决定是否接受。", viewingHint: "只看，不改动。",
     nowSuggesting: "你正在提建议，由编辑者决定是否采纳。", suggestStop: "建议一个地点", suggestIdea: "建议一个想法", suggestChanges: "提出修改建议", notWhile: "这项操作不能作为建议提出，请先切换到编辑模式。",
     draft_one: "已建议 {{count}} 处改动", draft_other: "已建议 {{count}} 处改动", draftEmpty: "建议模式：还没有改动", draftSending: "正在发送", send: "发送", discard: "放弃", discarded: "已放弃建议。", sent: "已发送，由编辑者决定是否采纳。",

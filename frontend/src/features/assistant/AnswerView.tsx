@@ -1,6 +1,7 @@
 /** An answer of the assistant in a room, as it grows in front of everybody, with what can be done. */
 import { api } from "../../api";
 import { errorText } from "../../app/session";
+import { sentences } from "../../i18n/format";
 import { newId, useAnswerText, useConnection, useIsEditor, useIsMember, useMe, useRoom, type TalkMessage } from "../../store";
 import { toast } from "../../ui/toast";
 import { ProposalById } from "../proposals/ProposalCard";
@@ -24,7 +25,7 @@ export function AnswerView({ message }: { message: TalkMessage }) {
       await api.stopAnswer(tripId, message.id);
       return true;
     } catch (problem) {
-      toast(`${t("ai.stopFailed")} ${errorText(problem, t)}`, { tone: "bad" });
+      toast(sentences(t, t("ai.stopFailed"), errorText(problem, t)), { tone: "bad" });
       return false;
     }
   }
@@ -32,7 +33,7 @@ export function AnswerView({ message }: { message: TalkMessage }) {
     try {
       await api.ask(tripId, { text: "", locale: language, retry_of: message.id }, newId());
     } catch (problem) {
-      toast(`${t("ai.failed")} ${errorText(problem, t)}`, { tone: "bad" });
+      toast(sentences(t, t("ai.failed"), errorText(problem, t)), { tone: "bad" });
     }
   }
 

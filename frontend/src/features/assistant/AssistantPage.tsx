@@ -11,7 +11,7 @@ import { Shell } from "../../app/Shell";
 import { useLanguage } from "../../app/useLanguage";
 import { usePhone } from "../../app/useMedia";
 import { useTitle } from "../../app/useTitle";
-import { formatAgo } from "../../i18n/format";
+import { formatAgo, sentences } from "../../i18n/format";
 import type { Conversation, Turn } from "../../protocol.gen";
 import { Button, IconButton } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
@@ -117,7 +117,7 @@ function TalkView({ talk, phone, onBack }: { talk: PrivateTalk; phone: boolean; 
   // An attempt that brought nothing, and was made again, says nothing any more.
   const shown = turns.filter((turn, n) => turn.role === "user" || turns[n + 1]?.role !== "assistant" || (turn.text ?? "") !== "");
   const suggestions = [t("ai.privateSuggest.a"), t("ai.privateSuggest.b"), t("ai.privateSuggest.c")];
-  const fail = (problem: unknown) => toast(`${t("ai.failed")} ${errorText(problem, t)}`, { tone: "bad" });
+  const fail = (problem: unknown) => toast(sentences(t, t("ai.failed"), errorText(problem, t)), { tone: "bad" });
   async function ask(text: string): Promise<boolean> {
     try {
       await talk.ask(text, language);
@@ -159,7 +159,7 @@ function TurnRow({ turn, talk, onFail }: { turn: Turn; talk: PrivateTalk; onFail
       <AnswerBody
         answer={ofTurn(turn, growing?.shown ?? null)} paused={growing?.lost ?? false}
         onStop={growing === null ? undefined : () => talk.stop().then(() => true, (problem: unknown) => {
-          toast(`${t("ai.stopFailed")} ${errorText(problem, t)}`, { tone: "bad" });
+          toast(sentences(t, t("ai.stopFailed"), errorText(problem, t)), { tone: "bad" });
           return false;
         })}
         onRetry={last ? () => talk.again(turn.id, language).catch(onFail) : undefined}

@@ -3,7 +3,7 @@ import { ArrowDown, MessageCircle, Sparkles } from "lucide-react";
 import { useCallback, useMemo, useRef } from "react";
 import { api } from "../../api";
 import { errorText } from "../../app/session";
-import { formatClock } from "../../i18n/format";
+import { formatClock, sentences } from "../../i18n/format";
 import { newId, useConnection, useMessages, useRoom, useRoomState, type TalkMessage } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
 import { Delayed, Empty, Notice, Skeleton } from "../../ui/States";
@@ -80,7 +80,7 @@ function useAsk(): (text: string) => Promise<boolean> {
       asked.current = { text: "", key: "" };
       return true;
     } catch (problem) {
-      toast(`${t("ai.failed")} ${errorText(problem, t)}`, { tone: "bad" });
+      toast(sentences(t, t("ai.failed"), errorText(problem, t)), { tone: "bad" });
       return false;
     }
   };

@@ -2,6 +2,7 @@
 import { ImagePlus, Maximize2, MoreHorizontal, RefreshCw, Trash2, X } from "lucide-react";
 import { useId, useRef, useState } from "react";
 import type { ReactNode } from "react";
+import { sentences } from "../../i18n/format";
 import type { Photo } from "../../protocol.gen";
 import { useRoom } from "../../store";
 import { Button, IconButton } from "../../ui/Button";
@@ -63,7 +64,7 @@ export function PhotoSlot({ place, photo, alt, words, sizes, className, empty }:
           {actions.hopeless ? <Button size="sm" disabled={blocked !== null} onClick={open}>{t("photo.another")}</Button>
             : <Button size="sm" disabled={blocked !== null} onClick={actions.retry}>{t("common.retry")}</Button>}
           <IconButton label={t("common.dismiss")} tip={false} onClick={actions.cancel}><X size={16} aria-hidden /></IconButton>
-        </span>}>{t("photo.failed")} {actions.problem}</Notice>
+        </span>}>{sentences(t, t("photo.failed"), actions.problem)}</Notice>
       ) : null}
       {large && photo ? <Large photo={photo} alt={alt} onClose={() => setLarge(false)} /> : null}
     </div>

@@ -1,5 +1,6 @@
 /** Says politely what others changed, from the marks that their changes leave; batched. */
 import { useEffect, useRef } from "react";
+import { sentences } from "../../i18n/format";
 import { useRoom, useRoomState } from "../../store";
 import { announce } from "../../ui/announce";
 import { useText } from "../room/useText";
@@ -27,7 +28,7 @@ export function useAnnounceRemote(): void {
         : id === state.trip?.id ? t("live.changedTrip", { who }) : null;
       if (line) lines.set(who, [...(lines.get(who) ?? []), line]);
     }
-    for (const [who, each] of lines) announce(each.length > 3 ? t("live.many", { who, count: each.length }) : each.join(" "));
+    for (const [who, each] of lines) announce(each.length > 3 ? t("live.many", { who, count: each.length }) : sentences(t, each[0] ?? "", ...each.slice(1)));
     if (said.current.size > 500) said.current.clear();
   }, [glow, room, t]); // name, dayName and nameOf follow t and the room
 }

@@ -49,7 +49,7 @@ function MarkChip({ t: type, id, mark }: { t: RecordType; id: string; mark: Mark
   const dayWord = useDayWord();
   if (mark.what === "changed" && mark.fields.length > 0) return <Chip mark={mark}><Diff t={type} id={id} fields={mark.fields} /></Chip>;
   if (mark.what === "moved" && type === "stop" && mark.to !== undefined) return <Chip mark={mark}>{t("proposal.what.moved")} <span aria-hidden>→</span> {dayWord(mark.to)}</Chip>;
-  if (mark.what === "moved" && mark.from !== undefined) return <Chip mark={mark}>{t("proposal.what.movedHere")} ({t("proposal.what.from")} {dayWord(mark.from)})</Chip>;
+  if (mark.what === "moved" && mark.from !== undefined) return <Chip mark={mark}>{t("proposal.what.movedFrom", { day: dayWord(mark.from) })}</Chip>;
   return <Chip mark={mark}>{t(`proposal.what.${mark.what}`)}</Chip>;
 }
 

@@ -1,5 +1,6 @@
 /** After accepting: how many changes it made, and the way back. */
 import { useEffect, useRef } from "react";
+import { sentences } from "../../i18n/format";
 import { useRoomClient, useRoomState } from "../../store";
 import { toast } from "../../ui/toast";
 import { useText } from "../room/useText";
@@ -17,7 +18,7 @@ export function useOutcomeToast(): void {
       toast(t("proposal.toastNone"));
       return;
     }
-    const words = [t("proposal.toastAccepted", { count: seqs.length }), stale > 0 ? t("proposal.toastStale", { count: stale }) : ""].filter(Boolean).join(" ");
+    const words = sentences(t, t("proposal.toastAccepted", { count: seqs.length }), ...(stale > 0 ? [t("proposal.toastStale", { count: stale })] : []));
     toast(words, { action: { label: t("common.undo"), run: () => { review.revert(outcome); } } });
   }, [outcome, review, t]);
 }

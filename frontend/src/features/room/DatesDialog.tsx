@@ -1,7 +1,7 @@
 /** New dates for the trip, and what they do to the plan, said before it happens. */
 import { useState } from "react";
 import type { FormEvent } from "react";
-import { addDays, daysBetween, formatDate } from "../../i18n/format";
+import { addDays, daysBetween, formatDate, sentences } from "../../i18n/format";
 import { MAX_DAYS, type Day } from "../../protocol.gen";
 import { useDays, useRoomClient, useRoomState, useTrip } from "../../store";
 import { Button } from "../../ui/Button";
@@ -71,8 +71,7 @@ export function DatesDialog({ onClose }: { onClose: () => void }) {
         ) : null}
         {start && end && !error ? (
           <Notice tone={outside.length > 0 ? "warn" : "plain"}>
-            {t("dates.becomes", { count: length })}{" "}
-            {outside.length > 0 ? t("dates.outside", { count: outside.length, days: outside.map(name).join(language === "zh" ? "、" : ", ") }) : t("dates.nothing")}
+            {sentences(t, t("dates.becomes", { count: length }), outside.length > 0 ? t("dates.outside", { count: outside.length, days: outside.map(name).join(language === "zh" ? "、" : ", ") }) : t("dates.nothing"))}
           </Notice>
         ) : null}
         <div className="dialog-actions">

@@ -3,6 +3,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { RefObject } from "react";
 import { api } from "../../api";
 import { errorText } from "../../app/session";
+import { sentences } from "../../i18n/format";
 import { newId, useMe, useRoom, useUnread, type TalkMessage } from "../../store";
 import { toast } from "../../ui/toast";
 import { markOf } from "../room/itinerary";
@@ -24,7 +25,7 @@ export function useSay(afterwards: () => void): (said: Said) => boolean | Promis
     try {
       await api.ask(tripId, { text, locale: language, reply_to: replyTo }, asked.current.key);
     } catch (problem) {
-      toast(`${t("talk.askFailed")} ${errorText(problem, t)}`, { tone: "bad" });
+      toast(sentences(t, t("talk.askFailed"), errorText(problem, t)), { tone: "bad" });
       return false;
     }
     asked.current = { text: "", key: "" };

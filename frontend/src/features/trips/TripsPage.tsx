@@ -8,7 +8,7 @@ import { Shell } from "../../app/Shell";
 import { useLanguage } from "../../app/useLanguage";
 import { useLoad } from "../../app/useLoad";
 import { useTitle } from "../../app/useTitle";
-import { formatAgo, formatRange } from "../../i18n/format";
+import { formatAgo, formatRange, sentences } from "../../i18n/format";
 import { Avatar } from "../../ui/Avatar";
 import { Button } from "../../ui/Button";
 import { Segmented } from "../../ui/Field";
@@ -51,7 +51,7 @@ export function TripsPage() {
       ) : null}
       {trips.status === "loading" ? <Delayed><div className="trip-grid" aria-hidden>{[0, 1, 2].map((n) => <Skeleton key={n} h={228} r={12} />)}</div></Delayed> : null}
       {trips.status === "failed" ? (
-        <Notice tone="bad" action={<Button size="sm" onClick={reload}>{t("common.retry")}</Button>}>{t("trips.failed")} {errorText(trips.error, t)}</Notice>
+        <Notice tone="bad" action={<Button size="sm" onClick={reload}>{t("common.retry")}</Button>}>{sentences(t, t("trips.failed"), errorText(trips.error, t))}</Notice>
       ) : null}
       {trips.status === "ready" && trips.data.length === 0 ? (
         shelf === "live" ? (
