@@ -65,3 +65,43 @@ def test_the_room(people: People, screen: str, scheme: Scheme) -> None:
     room.board.locator(".stop-open").first.click()
     expect(room.editor).to_be_visible()
     expect_no_violations(room.page, f"open stop, {screen}, {scheme}")
+
+
+CONTRAST = """(kinds) => {
+  const paint = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  // What a name looks like on this ground: colours as the browser mixes them, faded as the element is.
+  const seen = (ground, colour, opacity) => {
+    paint.globalAlpha = 1; paint.fillStyle = ground; paint.fillRect(0, 0, 1, 1);
+    paint.globalAlpha = opacity; paint.fillStyle = colour; paint.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...paint.getImageData(0, 0, 1, 1).data].map((part) => {
+      const of = part / 255;
+      return of <= 0.04045 ? of / 12.92 : ((of + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const tokens = getComputedStyle(document.documentElement);
+  return kinds.flatMap((kind) => {
+    const name = document.querySelector(".map-names").appendChild(document.createElement("span"));
+    name.className = `map-name map-name-${kind}`;
+    const { color, opacity } = getComputedStyle(name);
+    name.remove();
+    return ["--sea", "--land"].map((token) => {
+      const ground = tokens.getPropertyValue(token);
+      const both = [seen(ground, color, Number(opacity)), seen(ground, ground, 1)];
+      const [low, high] = both.sort((a, b) => a - b);
+      return { kind, on: token, contrast: (high + 0.05) / (low + 0.05) };
+    });
+  });
+}"""
+
+
+@both_schemes
+def test_names_on_the_map_are_read_on_land_and_on_water(people: People, scheme: Scheme) -> None:
+    """axe cannot tell what lies beneath them."""
+    ann = people.guest("Ann", 0, color_scheme=scheme)
+    trip = Trip(ann, [["Old Town"]])
+    ann.go(f"/t/{trip.id}")
+    expect(ann.page.locator(".map-names")).to_be_attached()
+    kinds = ["country", "province", "town", "peak", "water", "river"]
+    found = ann.page.evaluate(CONTRAST, kinds)
+    assert len(found) == 12 and [each for each in found if each["contrast"] < 4.5] == []
