@@ -94,3 +94,13 @@ def test_everything_fits_a_phone(
     room.expect_plan(trip, [["Dayan", long_name], ["Gorge"]])
     room.expect_state("live", pending=0)
     assert trip.truth() == [["Dayan", long_name], ["Gorge"]]
+
+
+def test_each_entry_of_the_trip_menu_has_its_icon(people: People) -> None:
+    ann = people.guest("Ann", 0, **PHONE)
+    room = Room.enter(ann, people.trip(ann))
+    room.page.get_by_test_id("trip-menu").tap()
+    entries = room.page.get_by_role("menuitem")
+    expect(entries.filter(has_text="Appearance")).to_be_visible()
+    bare = entries.filter(has_not=room.page.locator(".menu-icon svg"))
+    assert bare.all_text_contents() == []

@@ -1,5 +1,6 @@
 /** The frame of every screen but the trip room: brand, language, appearance, account. */
 import { Languages, LogOut, Moon, Settings as SettingsIcon, Sparkles, Sun, SunMoon, UserPlus } from "lucide-react";
+import type { LucideIcon } from "lucide-react";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, NavLink, useNavigate } from "react-router";
@@ -39,13 +40,15 @@ export function LanguageMenu() {
 export function ThemeMenu() {
   const { t } = useTranslation();
   const choice = useTheme((s) => s.choice);
-  const Icon = choice === "light" ? Sun : choice === "dark" ? Moon : SunMoon;
+  const Icon = themeIcon(choice);
   return (
     <Menu trigger={<IconButton label={t("common.theme")} tip={false}><Icon size={18} aria-hidden /></IconButton>}>
       <MenuChoice<ThemeChoice> value={choice} onChange={setTheme} options={themeOptions(t)} />
     </Menu>
   );
 }
+
+export const themeIcon = (choice: ThemeChoice): LucideIcon => (choice === "light" ? Sun : choice === "dark" ? Moon : SunMoon);
 
 export const themeOptions = (t: (key: string) => string): { value: ThemeChoice; label: string }[] => [
   { value: "light", label: t("theme.light") },

@@ -1,7 +1,7 @@
-import { CalendarRange, ChevronLeft, Command, Download, History, Info, Keyboard, ListChecks, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, SquarePen, Trash2, Undo2, UserPlus, Users } from "lucide-react";
+import { CalendarRange, ChevronLeft, Command, Download, History, Info, Keyboard, Languages, ListChecks, LogOut, MessageCircle, MoreHorizontal, Redo2, Share2, Sparkles, SquarePen, Trash2, Undo2, UserPlus, Users } from "lucide-react";
 import { Link, useNavigate } from "react-router";
 import { useUser } from "../../app/session";
-import { LanguageMenu, ThemeMenu, themeOptions } from "../../app/Shell";
+import { LanguageMenu, ThemeMenu, themeIcon, themeOptions } from "../../app/Shell";
 import { setTheme, useTheme, type ThemeChoice } from "../../app/theme";
 import { setLanguage, type Language } from "../../i18n";
 import { formatRange } from "../../i18n/format";
@@ -128,6 +128,7 @@ function TripMenu({ phone }: { phone: boolean }) {
   const { undo, redo } = useUndo();
   const history = useHistory();
   const choice = useTheme((s) => s.choice);
+  const ThemeIcon = themeIcon(choice);
   const member = useIsMember();
   const suggesting = useSuggesting();
   const suggest = useSuggest();
@@ -156,10 +157,10 @@ function TripMenu({ phone }: { phone: boolean }) {
       <MenuLine />
       {phone ? (
         <>
-          <SubMenu label={t("common.language")}>
+          <SubMenu icon={<Languages size={16} />} label={t("common.language")}>
             <MenuChoice<Language> value={language} onChange={(next) => setLanguage(next)} options={[{ value: "zh", label: "简体中文" }, { value: "en", label: "English" }]} />
           </SubMenu>
-          <SubMenu label={t("common.theme")}>
+          <SubMenu icon={<ThemeIcon size={16} />} label={t("common.theme")}>
             <MenuChoice<ThemeChoice> value={choice} onChange={setTheme} options={themeOptions(t)} />
           </SubMenu>
         </>
