@@ -30,7 +30,7 @@ export default defineConfig({
             { name: 'map', test: /node_modules[\\/](leaflet|topojson-client)[\\/]/, priority: 30 },
             // What several parts share goes into few chunks: many small ones compress badly and cost a request each.
             { name: 'vendor', test: /node_modules[\\/](@radix-ui|@floating-ui|lucide-react|i18next|react-i18next|zustand|aria-hidden|react-remove-scroll|use-)/, minShareCount: 2, priority: 15 },
-            { name: 'base', test: /src[\\/](api|app|ui|i18n[\\/](index|format))/, minShareCount: 2, priority: 12 },
+            { name: 'base', test: /src[\\/](api|app|ui|i18n[\\/](index|format)|features[\\/]home[\\/]demo)/, minShareCount: 2, priority: 12 },
             { name: 'room', test: /src[\\/](store|realtime|features[\\/](room|board|presence|history[\\/]values|talk[\\/](anchor|ui)|proposals[\\/]ui))/, minShareCount: 2, priority: 10 },
             { name: 'react', test: /node_modules[\\/](react|react-dom|react-router|scheduler)[\\/]/, priority: 20 },
           ],
