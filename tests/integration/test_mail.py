@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import Celery
 
-from realtime.jobs.doorbell_celery import MAILS, PREFIX
+from realtime.jobs.doorbell_celery import MAILS, PREFIX, QUEUE, TASK
 from tests.integration.room_client import Api
 from tests.integration.test_jobs import Stand, person, until
 from tests.services.redis import Redis
@@ -245,3 +246,27 @@ async def test_a_mail_does_not_wait_behind_all_exports_and_photos(stand: Stand, 
         assert before[0][0] <= 2
     finally:
         worker.remove()
+
+
+async def test_a_worker_hears_what_a_server_of_the_version_before_says(
+    stand: Stand, workers: list[Worker], mailbox: Mailbox
+) -> None:
+    """It knew one queue for all jobs. What is told while both versions run is done all the same."""
+    url = stand.server.url
+    await register(url)
+    await forgot(url)
+    await until(lambda: stand.redis.send(f"LLEN {PREFIX}{MAILS}") == ":1")
+    await asyncio.to_thread(stand.server.stop)  # else it would call the job out again
+    stand.redis.flush()
+    ((job_id,),) = stand.rows("SELECT id FROM jobs")
+    before = Celery("tongyou", broker=stand.redis.url, set_as_current=False)
+    before.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        broker_transport_options={"global_keyprefix": PREFIX},
+    )
+    await asyncio.to_thread(before.send_task, TASK, (job_id,), ignore_result=True)
+    await asyncio.to_thread(before.close)
+    await asyncio.to_thread(workers[0].start)
+    await mails(mailbox, 1)
+    await until(lambda: stand.rows("SELECT status, attempts FROM jobs") == [("done", 1)])
