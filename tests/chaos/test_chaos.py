@@ -12,7 +12,8 @@ from tests.services.mariadb import MariaDB
 from tests.services.redis import Redis
 
 LIMIT = 150.0
-"""A run takes about 20 seconds on a quiet machine. Beyond this it hangs, and says where."""
+"""A run takes about 20 seconds on a quiet machine; with seed 4 half a minute more, for there the heartbeat
+has to find the connections that are half-open. Beyond this it hangs, and says where."""
 
 SEEDS = [
     # A drain whose time was up ran commands on threads that were gone.

@@ -2,7 +2,8 @@
 
 JOBS_GATE names a folder: `began-PID` appears in it when a file is about to be made, and the work waits until
 `open` is there; `left-PID` appears when the worker is done with a job, whatever became of it. The file's name
-tells who made it. Started by `tests.integration.test_jobs`.
+tells who made it. Such a worker also notices sooner than others that Redis is away, or back. Started by
+`tests.integration.test_jobs`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ import msgspec
 import server
 from domain.jobs import File, Job, Material
 from domain.photos import Thumbnails
+from realtime.jobs import doorbell_celery, listening
+from realtime.jobs.beats_redis import RedisBeats
 from realtime.jobs.render import render
 from realtime.jobs.thumbnails import make_thumbnails
 from realtime.jobs.worker import Worker
-from wiring import jobs
+from wiring import jobs, worker
 
 GATE = Path(os.environ["JOBS_GATE"])
 ME = os.getpid()
@@ -55,4 +59,7 @@ class GatedWorker(Worker):
 if __name__ == "__main__":
     jobs.render = gated
     jobs.Worker = GatedWorker  # type: ignore[misc]
+    # Five ticks without a sign are silence, as in the real one.
+    doorbell_celery.TICK_SECONDS, listening.SILENT_SECONDS = 0.6, 3.0
+    worker.RedisBeats = partial(RedisBeats, beat=1.0)  # type: ignore[misc, assignment]
     sys.exit(server.main(["worker"]))

@@ -23,6 +23,7 @@ from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from operations.facts_redis import listening_workers
 from realtime.jobs.doorbell_celery import PREFIX, QUEUE, STALE_SECONDS, TASK, broker_url, make_app
 from realtime.jobs.thumbnails import make_thumbnails
+from storage.schema import upgrade
 from tests.integration.room_client import Api
 from tests.photos import from_a_camera
 from tests.services.process import HOST, free_port
@@ -51,6 +52,13 @@ class GatedWorker(ServerProcess):
         return self.process.pid
 
 
+class HastyServer(ServerProcess):
+    """`tests.integration.hasty_server` with these settings."""
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.integration.hasty_server"]
+
+
 class Stand:
     """A server that leaves the work to workers, what they share, and a person with a trip."""
 
@@ -66,8 +74,8 @@ class Stand:
             **more,
         }
         self._url = make_url(url)
-        self.server = ServerProcess(self.settings)
-        self.server.migrate()
+        self.server = HastyServer(self.settings)
+        upgrade(url)  # in this process, for it is faster than the command
         self.workers: list[GatedWorker] = []
 
     def worker(self, **more: str) -> GatedWorker:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from storage.schema import upgrade
 from tests.integration.random_edits import random_edit
 from tests.integration.room_client import Api, RoomClient, snapshot_view
 from tests.services.mariadb import MariaDB
@@ -35,9 +37,9 @@ class Cluster:
             **more,
         }
         self.servers = [ServerProcess(self.settings), ServerProcess(self.settings)]
-        self.servers[0].migrate()
-        for server in self.servers:
-            server.start()
+        upgrade(database_url)  # in this process, for it is faster than the command
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            list(pool.map(ServerProcess.start, self.servers))
 
     @property
     def urls(self) -> list[str]:
