@@ -1,20 +1,22 @@
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { BrowserRouter, Route, Routes } from "react-router";
 import { LoginPage, RegisterPage } from "../features/auth/AuthPages";
 import { HomePage } from "../features/home/HomePage";
 import { InvitePage } from "../features/invite/InvitePage";
 import { TripsPage } from "../features/trips/TripsPage";
+import { later } from "../ui/later";
 import { ToastHost } from "../ui/ToastHost";
 import { TooltipProvider } from "../ui/Tooltip";
 import { Crash } from "./Crash";
-import { NotFoundPage } from "./ErrorPages";
+import { NotFoundPage, ReloadPage } from "./ErrorPages";
 
-const AssistantPage = lazy(() => import("../features/assistant/AssistantPage"));
-const ConfirmPage = lazy(() => import("../features/auth/ConfirmPage"));
-const ForgotPage = lazy(async () => ({ default: (await import("../features/auth/ResetPages")).ForgotPage }));
-const ResetPage = lazy(async () => ({ default: (await import("../features/auth/ResetPages")).ResetPage }));
-const RoomPage = lazy(() => import("../features/room/RoomPage"));
-const SettingsPage = lazy(() => import("../features/settings/SettingsPage"));
+const NotLoaded = () => <ReloadPage kind="part" />;
+const AssistantPage = later(async () => (await import("../features/assistant/AssistantPage")).default, NotLoaded);
+const ConfirmPage = later(async () => (await import("../features/auth/ConfirmPage")).default, NotLoaded);
+const ForgotPage = later(async () => (await import("../features/auth/ResetPages")).ForgotPage, NotLoaded);
+const ResetPage = later(async () => (await import("../features/auth/ResetPages")).ResetPage, NotLoaded);
+const RoomPage = later(async () => (await import("../features/room/RoomPage")).default, NotLoaded);
+const SettingsPage = later(async () => (await import("../features/settings/SettingsPage")).default, NotLoaded);
 
 export function App() {
   return (

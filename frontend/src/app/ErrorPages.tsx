@@ -71,7 +71,7 @@ export function GonePage({ onRestore }: { onRestore?: (() => void) | undefined }
   );
 }
 
-export function ReloadPage({ kind }: { kind: "upgrade" | "tooMany" | "crash" }) {
+export function ReloadPage({ kind }: { kind: "upgrade" | "tooMany" | "crash" | "part" }) {
   const { t } = useTranslation();
   return (
     <ErrorPage

@@ -89,6 +89,7 @@ export const en = {
     noAccessTitle: "You are not in this trip", noAccess: "Ask someone in it for an invitation link. If you joined with another account, sign in with that one.",
     goneTitle: "This trip was deleted", gone: "Its owner can bring it back from “Deleted trips”.", restoreTrip: "Restore the trip",
     crashTitle: "Something broke on this page", crash: "Your edits are kept on this device. Reloading usually mends it.",
+    partTitle: "This page could not be loaded", part: "Your edits are kept on this device. Check the connection, then reload the page.",
     upgradeTitle: "A newer version is ready", upgrade: "Reload the page to go on. Your edits are kept.",
     tooManyTitle: "Too many open connections", tooMany: "This account has this trip open in too many tabs. Close some and try again.",
     signInTitle: "Please sign in", signIn: "You need to be signed in, or a guest, to see this trip.",

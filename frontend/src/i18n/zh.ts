@@ -91,6 +91,7 @@ export const zh: Catalogue = {
     noAccessTitle: "你不在这个行程里", noAccess: "请向同伴要一个邀请链接。如果你曾用别的账号加入，请用那个账号登录。",
     goneTitle: "这个行程已被删除", gone: "所有者可以在“已删除的行程”里恢复它。", restoreTrip: "恢复行程",
     crashTitle: "页面出了点问题", crash: "你的改动保存在这台设备上，重新加载一般就好了。",
+    partTitle: "这个页面没有加载出来", part: "你的改动保存在这台设备上。请检查网络，然后重新加载页面。",
     upgradeTitle: "有新版本", upgrade: "请重新加载页面，你的改动都还在。",
     tooManyTitle: "打开的连接太多", tooMany: "这个账号在太多标签页里打开了此行程，请关掉一些再试。",
     signInTitle: "请先登录", signIn: "登录或以访客身份进入后才能查看这个行程。",

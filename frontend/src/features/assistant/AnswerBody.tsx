@@ -1,17 +1,19 @@
 /** One answer, in any of its states: waiting, thinking, growing, ended well or not. The same in rooms
     and in private conversations. */
 import { Brain, CircleStop, Clock3, CloudOff, RotateCcw, TriangleAlert } from "lucide-react";
-import { lazy, memo, Suspense, useDeferredValue, useEffect, useRef, useState } from "react";
+import { memo, Suspense, useDeferredValue, useEffect, useRef, useState } from "react";
 import type { ReactNode } from "react";
 import { codeText } from "../../app/session";
 import { announce } from "../../ui/announce";
 import { Button } from "../../ui/Button";
+import { later } from "../../ui/later";
 import { useText } from "../room/useText";
 import { isUnderWay, type AnswerShown } from "./shown";
 import { Sources } from "./Sources";
 import "./assistant.css";
 
-const Markdown = lazy(() => import("./Markdown"));
+/** The words as they came are better than none. */
+const Markdown = later(async () => (await import("./Markdown")).default, ({ text }: { text: string }) => <p className="md-plain">{text}</p>);
 
 export interface AnswerBodyProps {
   answer: AnswerShown;

@@ -43,4 +43,9 @@ export const loadCell = (file: string): Promise<BaseLayers> => layers(file.start
 export const loadCells = (): Promise<{ min_zoom: number; cells: Cell[] }> => json("cells.json");
 export const loadTowns = (): Promise<Town[]> => json("towns.json");
 export const loadMoreTowns = (): Promise<Town[]> => json("towns-more.json");
+/** What every map begins with, kept for when it is opened. Fails silently: opening it asks again. */
+export function fetchBase(): void {
+  for (const path of ["world.topo.json", "cells.json", "towns.json", "labels.json"]) json(path).catch(() => undefined);
+}
+
 export const loadLabels = (): Promise<Label[]> => json("labels.json");

@@ -1,15 +1,21 @@
 /** The parts of suggestions on the board, which come as a chunk of their own once there is one to show. */
-import { lazy, Suspense } from "react";
+import { Suspense } from "react";
 import { useDraft } from "../../store";
+import { later } from "../../ui/later";
 import { useDayMarks, useGhostDays, useSuggestions, useTripMarks, type Mark } from "./hooks";
 import type { Slots } from "./marks";
 
-const StopMarks = lazy(() => import("./BoardMarks").then((all) => ({ default: all.StopMarks })));
-const DayMarks = lazy(() => import("./BoardMarks").then((all) => ({ default: all.DayMarks })));
-const TripMarks = lazy(() => import("./BoardMarks").then((all) => ({ default: all.TripMarks })));
-const Ghosts = lazy(() => import("./BoardMarks").then((all) => ({ default: all.Ghosts })));
-const GhostDays = lazy(() => import("./BoardMarks").then((all) => ({ default: all.GhostDays })));
-const DraftBar = lazy(() => import("./DraftBar").then((all) => ({ default: all.DraftBar })));
+const marks = () => import("./BoardMarks");
+const draftBar = async () => (await import("./DraftBar")).DraftBar;
+/** For whoever loads them before they are asked for. */
+export const suggestionParts: readonly (() => Promise<unknown>)[] = [marks, draftBar];
+
+const StopMarks = later(async () => (await marks()).StopMarks, () => null);
+const DayMarks = later(async () => (await marks()).DayMarks, () => null);
+const TripMarks = later(async () => (await marks()).TripMarks, () => null);
+const Ghosts = later(async () => (await marks()).Ghosts, () => null);
+const GhostDays = later(async () => (await marks()).GhostDays, () => null);
+const DraftBar = later(draftBar, () => null);
 
 export function StopSuggestions({ id, marks }: { id: string; marks: readonly Mark[] }) {
   if (marks.length === 0) return null;

@@ -1,5 +1,4 @@
 import { ChevronLeft } from "lucide-react";
-import { lazy, Suspense } from "react";
 import { usePhone, useWide } from "../../app/useMedia";
 import { useText } from "./useText";
 import { Board } from "../board/Board";
@@ -8,8 +7,7 @@ import { BoardCursors } from "../presence/BoardCursors";
 import { useAnnounceRemote } from "../presence/useAnnounceRemote";
 import { IconButton } from "../../ui/Button";
 import { useAnnounceTalk } from "../talk/useAnnounceTalk";
-import { Delayed, Skeleton } from "../../ui/States";
-import { Comments, More, PanelBody, Review, RoomDialog, useLoadLater, type Panel } from "./later";
+import { Comments, LaterMap, More, PanelBody, Review, RoomDialog, useLoadLater, type Panel } from "./later";
 import { Notices } from "./Notices";
 import { PhoneTabs } from "./PhoneTabs";
 import { Resizer } from "./Resizer";
@@ -20,8 +18,6 @@ import { useOutcomeToast } from "../proposals/useOutcomeToast";
 import { useRoomKeys } from "./useRoomKeys";
 import { useView, view } from "./view";
 import { useIsMember } from "../../store";
-
-const MapPane = lazy(() => import("../map/MapPane"));
 
 const TITLES: Record<Panel, string> = { talk: "talk.title", assistant: "room.assistant", proposals: "proposal.title", history: "history.title", people: "people.title" };
 /** These have their own edges: a list that scrolls, and a place to write that does not. */
@@ -54,11 +50,7 @@ export function RoomScreen() {
       <div className="room-body">
         {!phone || tab === "plan" ? <BoardColumn phone={phone} /> : null}
         {phone ? null : <Resizer />}
-        {!phone || tab === "map" ? (
-          <Suspense fallback={<div className="map-pane"><Delayed><Skeleton w="100%" h={2000} r={0} /></Delayed></div>}>
-            <MapPane phone={phone} />
-          </Suspense>
-        ) : null}
+        {!phone || tab === "map" ? <LaterMap phone={phone} /> : null}
         {phone && (tab === "more" || (under !== null && phonePanel === null)) ? <More /> : null}
         {phonePanel ? <PhonePanel panel={phonePanel} /> : null}
         {!phone && drawer ? (

@@ -1,15 +1,16 @@
 /** Panels and dialogs of the room that are loaded after its first view: when they are asked for, or
     when the browser has nothing better to do, so that they are there without a connection too. */
-import { lazy, Suspense, useEffect } from "react";
+import { Suspense, useEffect } from "react";
 import type { ComponentType } from "react";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
+import { later, type Loader } from "../../ui/later";
 import { Delayed, Notice, Skeleton } from "../../ui/States";
+import { suggestionParts } from "../proposals/Lazy";
 import { useText } from "./useText";
 import { view, type Drawer, type ViewState } from "./view";
 
 export type Panel = Exclude<Drawer, null>;
-type Loader<P> = () => Promise<ComponentType<P>>;
 
 const panels: Record<Panel, Loader<object>> = {
   talk: async () => (await import("../talk/TalkPanel")).default,
@@ -28,12 +29,8 @@ const dialogs: Record<"dates" | "details" | "keys" | "commands" | "mapSettings" 
 };
 const threadHost: Loader<{ phone: boolean }> = async () => (await import("../talk/ThreadHost")).default;
 const morePane: Loader<object> = async () => (await import("./MorePane")).MorePane;
+const mapPane: Loader<{ phone: boolean }> = async () => (await import("../map/MapPane")).default;
 const reviewSheet: Loader<object> = async () => (await import("../proposals/ReviewSheet")).default;
-
-/** What cannot be loaded says so in its place, and breaks nothing around it. */
-function later<P extends object>(load: Loader<P>, instead: ComponentType<P>) {
-  return lazy(async () => ({ default: await load().catch(() => instead) }));
-}
 
 function Unavailable() {
   const { t } = useText();
@@ -49,7 +46,14 @@ const Panels = Object.fromEntries(Object.entries(panels).map(([name, load]) => [
 const Dialogs = Object.fromEntries(Object.entries(dialogs).map(([name, load]) => [name, later(load, UnavailableDialog)])) as unknown as Record<keyof typeof dialogs, ComponentType<{ onClose: () => void }>>;
 const ThreadHost = later(threadHost, () => null);
 const ReviewSheet = later(reviewSheet, () => null);
+const MapPane = later(mapPane, () => <section className="map-gone"><Unavailable /></section>);
 const MorePane = later(morePane, Unavailable);
+
+/** On a desktop beside the board, on a phone behind its tab. */
+export function LaterMap({ phone }: { phone: boolean }) {
+  const waiting = <div className="map-pane"><Delayed><Skeleton w="100%" h={2000} r={0} /></Delayed></div>;
+  return <Suspense fallback={waiting}><MapPane phone={phone} /></Suspense>;
+}
 
 /** What is behind the phone's last tab. */
 export function More() {
@@ -75,7 +79,9 @@ export const Review = () => <Suspense fallback={null}><ReviewSheet /></Suspense>
 export function useLoadLater(): void {
   useEffect(() => {
     const loadAll = () => {
-      for (const load of [...Object.values(panels), ...Object.values(dialogs), threadHost, morePane, reviewSheet]) load().catch(() => undefined);
+      for (const load of [...Object.values(panels), ...Object.values(dialogs), threadHost, morePane, reviewSheet, mapPane, ...suggestionParts]) load().catch(() => undefined);
+      // Its land and its names too: on a phone nobody may have looked at it before the tunnel.
+      import("../map/baseData").then(({ fetchBase }) => fetchBase(), () => undefined);
     };
     if (typeof window.requestIdleCallback !== "function") {
       const timer = window.setTimeout(loadAll, 3_000);
