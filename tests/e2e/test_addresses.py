@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(120)
 ENGLISH = {
     "none": "There is none yet", "add": "Add an address", "email": "E-mail", "password": "Current password",
     "send": "Send the link", "sent": "A link is on its way.", "waits": "A link went to {}",
-    "missing": "Please fill this in.", "no_email": "This is not an email address.",
+    "missing": "Please fill this in.", "no_email": "This is not an e-mail address.",
     "wrong": "The current password is wrong.", "subject": "Confirm your e-mail address for Tongyou",
     "page": "Confirm this address", "confirm": "Confirm", "done": "Address confirmed",
     "confirmed": "Confirmed", "change": "Change", "new": "New address", "remove": "Remove",
@@ -223,7 +223,7 @@ def test_what_does_not_succeed_says_why(people: People, mailbox: Mailbox) -> Non
     # What the browser takes for an address, and the server does not.
     box.get_by_label("E-mail").fill("ann@example")
     box.get_by_role("button", name="Send the link").click()
-    expect(box.get_by_role("alert")).to_have_text("This is not an email address.")
+    expect(box.get_by_role("alert")).to_have_text("This is not an e-mail address.")
     expect(box.get_by_label("E-mail")).to_be_focused()
     page.keyboard.press("Escape")
     expect(box.get_by_role("button", name="Add an address")).to_be_focused()

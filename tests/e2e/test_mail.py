@@ -186,12 +186,12 @@ def test_what_does_not_succeed_says_why(people: People) -> None:
 
 SHARE_ENGLISH = {
     "share": "Share", "create": "Create link", "wrong": "This is no e-mail address: no, address",
-    "send": "Create and send to 1 person", "sent": "On its way to 1 person.",
+    "send": "Create and send to 1 person", "sent": "The invitation is on its way to 1 person.",
     "subject": "Ann invites you to plan “Lijiang”",
 }  # fmt: skip
 SHARE_CHINESE = {
     "share": "分享", "create": "创建链接", "wrong": "这不是邮箱地址：no、address",
-    "send": "创建并发送给 1 人", "sent": "正在发送给 1 人。", "subject": "Ann 邀请你一起安排“Lijiang”",
+    "send": "创建并发送给 1 人", "sent": "邀请正在发送给 1 人。", "subject": "Ann 邀请你一起安排“Lijiang”",
 }  # fmt: skip
 
 

@@ -79,6 +79,10 @@ def test_everything_fits_a_phone(
         page.get_by_role("main").get_by_role("button", name=words[panel], exact=True).tap()
         expect(page.get_by_role("heading", level=2, name=words[panel])).to_be_visible()
         expect_to_fit(page, WIDTH)
+        if panel == "history":
+            # What was made had nothing before.
+            expect(page.locator(".change ins").first).to_be_visible()
+            expect(page.locator(".change del")).to_have_count(0)
         page.get_by_role("button", name=words["back"], exact=True).tap()
     tabs.get_by_role("button", name=words["plan"], exact=True).tap()
 

@@ -75,7 +75,7 @@ def test_a_cover_is_seen_at_once_in_another_browser_and_undone(people: People) -
     choose(ann.page, a_landscape())
     for each in (ann, bo):
         expect_shown(each.page)
-    toast = ann.page.get_by_test_id("toast").filter(has_text="Cover photo changed.")
+    toast = ann.page.get_by_test_id("toast").filter(has_text="Cover photo added.")
     toast.get_by_role("button", name="Undo").click()
     for each in (ann, bo):
         expect(slot(each.page)).to_have_attribute("data-state", "empty")

@@ -172,7 +172,7 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
     <li className="change">
       <span className="change-field">{fieldLabel(change.t, field, t)}</span>
       <span className="change-values">
-        <del>{seen(before) ?? was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span><ins>{seen(change.set[field]) ?? is}</ins>
+        {change.old && field in change.old ? <><del>{seen(before) ?? was}</del><span className="vh"> {t("history.to")} </span><span className="change-arrow" aria-hidden>→</span></> : null}<ins>{seen(change.set[field]) ?? is}</ins>
       </span>
       {op && exists ? <IconButton className="change-restore" label={`${t("history.restore")}: ${show(before)}`} tip={false} title={t("history.restore")} onClick={restore}><RotateCcw size={14} aria-hidden /></IconButton> : null}
     </li>

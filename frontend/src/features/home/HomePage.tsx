@@ -70,7 +70,7 @@ function TryIt() {
         {user ? <Link className="btn btn-secondary btn-lg" to="/trips">{t("home.toTrips")}</Link> : null}
       </div>
       <p className="try-hint">{user ? t("home.continueAs", { name: user.name }) : t("home.tryHint")}</p>
-      {user ? null : <p className="try-hint">{t("home.haveAccount")} <Link to="/login">{t("common.signIn")}</Link></p>}
+      {user ? null : <p className="try-hint">{t("home.haveAccount")} <Link to="/login">{t("common.signIn")}</Link> <span aria-hidden>·</span> <Link to="/register">{t("auth.createOne")}</Link></p>}
     </Form>
   );
 }

@@ -82,8 +82,12 @@ export function usePhotoAdding() {
       void api.operate(room.tripId, newId(), room.store.getState().seq, op).catch(() => undefined);
       return;
     }
+    // As the history says it: a first one is added.
+    const { trip, stops } = room.store.getState();
+    const had = (place === "cover" ? trip?.cover : stops.get(place.stop)?.photo) != null;
     room.client.submit(op);
-    tell(t(place === "cover" ? "photo.coverSet" : "photo.stopSet"), t("common.undo"), () => room.client.undo());
+    const word = place === "cover" ? (had ? "photo.coverSet" : "photo.coverAdded") : had ? "photo.stopSet" : "photo.stopAdded";
+    tell(t(word), t("common.undo"), () => room.client.undo());
   }
 
   function said(error: unknown): string {

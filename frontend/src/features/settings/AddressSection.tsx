@@ -59,7 +59,9 @@ export function AddressSection() {
 
 function Current({ state }: { state: EmailState }) {
   const { t } = useTranslation();
-  if (state.email === null) return <p className="muted">{t("address.none")}</p>;
+  // Without mail an address is of no such use.
+  const mail = useSession((s) => s.features["mail"] === true);
+  if (state.email === null) return <p className="muted">{t(mail ? "address.none" : "address.noneOff")}</p>;
   return (
     <div>
       <p className="address-line">

@@ -32,18 +32,18 @@ export default function SettingsPage() {
         {user.is_guest ? (
           <Notice action={<Link className="btn btn-primary btn-sm" to="/register">{t("auth.submitKeep")}</Link>}>{t("settings.guestHint")}</Notice>
         ) : null}
-        <NameForm key={user.id} name={user.name} />
-        <LookSection />
-        <Section title={t("settings.map")}><TileForm /></Section>
+        <NameForm key={user.id} name={user.name} username={user.username} />
         {user.is_guest ? null : <AddressSection />}
         {user.is_guest ? null : <PasswordForm />}
+        <LookSection />
+        <Section title={t("settings.map")}><TileForm /></Section>
         <SessionSection />
       </div>
     </Shell>
   );
 }
 
-function NameForm({ name }: { name: string }) {
+function NameForm({ name, username }: { name: string; username: string | null }) {
   const { t } = useTranslation();
   const [value, setValue] = useState(name);
   const [busy, setBusy] = useState(false);
@@ -60,6 +60,7 @@ function NameForm({ name }: { name: string }) {
   }
   return (
     <Section title={t("settings.you")}>
+      {username === null ? null : <p className="muted">{t("settings.username", { name: username })}</p>}
       <Form className="form" onSubmit={(event) => void save(event)}>
         <TextField label={t("settings.name")} required maxLength={60} value={value} onChange={(e) => setValue(e.target.value)} autoComplete="nickname" />
         <div><Button type="submit" busy={busy} disabled={!value.trim() || value.trim() === name}>{t("common.save")}</Button></div>
