@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
-from tests.e2e.people import DESKTOP, PHONE, People
+from tests.e2e.people import DESKTOP, NETWORK, PHONE, People
 from tests.e2e.screens import Room, expect_to_fit
 
 pytestmark = pytest.mark.timeout(90)
@@ -125,3 +125,17 @@ def test_readers_without_an_account_are_not_offered_one(people: People) -> None:
     room.page.get_by_test_id("trip-menu").click()
     expect(room.page.get_by_role("menuitem", name="Trip details")).to_be_visible()
     expect(room.page.get_by_role("menuitem", name="Export")).to_have_count(0)
+
+
+def test_without_a_connection_it_says_so_before_anybody_tries(people: People) -> None:
+    ann, _, trip = people.pair()
+    ann.excuse(NETWORK)
+    room = Room.enter(ann, trip)
+    dialog = open_dialog(room, ENGLISH, phone=False)
+    start = dialog.get_by_role("button", name="Page to print: Export")
+    expect(start).to_be_enabled()
+    ann.context.set_offline(True)
+    expect(dialog.get_by_text("Exports need a connection.")).to_be_visible()
+    expect(start).to_be_disabled()
+    ann.context.set_offline(False)
+    expect(start).to_be_enabled()

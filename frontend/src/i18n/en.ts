@@ -59,7 +59,7 @@ export const en = {
     title: "Settings", you: "You", name: "Name shown to others", saved: "Saved.", look: "Language and appearance",
     password: "Password", current: "Current password", newPassword: "New password", changePassword: "Change password",
     passwordChanged: "Password changed.", sessions: "Sessions", logout: "Log out", logoutAll: "Log out everywhere",
-    logoutAllHint: "“Log out everywhere” ends your sessions on all devices, also in trips that are open there.", username: "You sign in as {{name}}.", guest: "You are a guest",
+    logoutAllHint: "Logging out everywhere ends your sessions on all devices, also in trips that are open there.", username: "You sign in as {{name}}.", guest: "You are a guest",
     guestHint: "Logging out as a guest loses the way back to your trips. Create an account first.", map: "Map",
     tileUrl: "Tile server address", tileHint: "For detailed streets, such as https://tiles.example.org/{z}/{x}/{y}.png. Empty: the built-in world map, which needs no network. Kept in this browser.",
     tileBad: "The address must start with https:// or http:// and hold {z}, {x} and {y}.", tileAttribution: "Credit line to show",
@@ -192,6 +192,7 @@ export const en = {
   },
   export: {
     title: "Export", hint: "The trip as it is now, as a file for you. Files are kept for three days.",
+    offline: "Exports need a connection.",
     page: "Page to print", pageHint: "To take along offline or on paper. Opens in any browser.",
     calendar: "Calendar", calendarHint: "Days and stops with times, for any calendar app (.ics).",
     data: "All data", dataHint: "Plan, people and messages, as far as you may see them (JSON).",

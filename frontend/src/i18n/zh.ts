@@ -194,6 +194,7 @@ export const zh: Catalogue = {
   },
   export: {
     title: "导出", hint: "把行程此刻的样子存成你的文件。文件保留三天。",
+    offline: "导出需要联网。",
     page: "可打印的页面", pageHint: "离线携带，或打印在纸上，用任何浏览器打开。",
     calendar: "日历", calendarHint: "日子和有时间的地点，可导入任何日历应用（.ics）。",
     data: "全部数据", dataHint: "你能看到的日程、同伴和讨论（JSON）。",

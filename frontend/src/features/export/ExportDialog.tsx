@@ -5,7 +5,7 @@ import { useStore } from "zustand";
 import { api, type ExportFormat } from "../../api";
 import { codeText } from "../../app/session";
 import { ApiError } from "../../api";
-import { useRoom } from "../../store";
+import { useLinked, useRoom } from "../../store";
 import { Button } from "../../ui/Button";
 import { Dialog } from "../../ui/Dialog";
 import { Notice } from "../../ui/States";
@@ -22,16 +22,18 @@ const FORMATS: readonly (readonly [ExportFormat, ReactNode])[] = [
 
 export function ExportDialog({ onClose }: { onClose: () => void }) {
   const { t } = useText();
+  const online = useLinked();
   return (
     <Dialog open onClose={onClose} title={t("export.title")} description={t("export.hint")}>
+      {online ? null : <Notice tone="warn">{t("export.offline")}</Notice>}
       <ul className="exports">
-        {FORMATS.map(([format, icon]) => <Row key={format} format={format} icon={icon} />)}
+        {FORMATS.map(([format, icon]) => <Row key={format} format={format} icon={icon} online={online} />)}
       </ul>
     </Dialog>
   );
 }
 
-function Row({ format, icon }: { format: ExportFormat; icon: ReactNode }) {
+function Row({ format, icon, online }: { format: ExportFormat; icon: ReactNode; online: boolean }) {
   const { t, language } = useText();
   const { tripId } = useRoom();
   const state = useStore(exporting.store, (all) => all[keyOf(tripId, format)]);
@@ -42,7 +44,7 @@ function Row({ format, icon }: { format: ExportFormat; icon: ReactNode }) {
     <li className="export-row" data-testid={`export-${format}`} data-state={state?.status ?? "idle"}>
       <span className="export-icon">{icon}</span>
       <span className="export-text"><b>{name}</b><small>{t(`export.${format}Hint`)}</small></span>
-      <Button size="sm" busy={working} icon={working ? <span className="export-turning" aria-hidden /> : <Download size={16} aria-hidden />} aria-label={`${name}: ${t(working ? "export.working" : "export.start")}`} onClick={start}>
+      <Button size="sm" busy={working} disabled={!online} icon={working ? <span className="export-turning" aria-hidden /> : <Download size={16} aria-hidden />} aria-label={`${name}: ${t(working ? "export.working" : "export.start")}`} onClick={start}>
         {t(working ? "export.working" : "export.start")}
       </Button>
       <div className="export-end" aria-live="polite">
