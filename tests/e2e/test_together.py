@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 import pytest
 from playwright.sync_api import expect
@@ -120,3 +121,18 @@ def test_a_stop_is_moved_to_another_day_by_keyboard(people: People) -> None:
     plan = [["Old Town", "Tiger Leaping Gorge", "Black Dragon Pool"], []]
     here.expect_plan(trip, plan)
     there.expect_plan(trip, plan)
+
+
+def test_from_the_first_page_to_an_account_which_is_made_once(people: People) -> None:
+    ann = people.person("Ann")
+    page = ann.go("/")
+    page.get_by_role("link", name="Create an account").click()
+    page.get_by_label("Your name").fill("Ann")
+    page.get_by_label("Username").fill(f"ann-{secrets.token_hex(4)}")
+    page.get_by_label("Password").fill("a long password")
+    page.get_by_role("button", name="Create account").click()
+    trips = page.get_by_role("heading", level=1, name="My trips")
+    expect(trips).to_be_visible()
+    # Who has one finds no form that would refuse them.
+    ann.go("/register")
+    expect(trips).to_be_visible()

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
-import { Link, useLocation, useNavigate } from "react-router";
+import { Link, Navigate, useLocation, useNavigate } from "react-router";
 import { api, type User } from "../../api";
 import { errorText, signedIn, useSession, useUser } from "../../app/session";
 import { Shell } from "../../app/Shell";
@@ -78,6 +78,8 @@ export function RegisterPage() {
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [missing, setMissing] = useState(false);
+  // Only a guest, or nobody, has an account to make; whoever just made one goes where it was wanted.
+  if (user && !guest && !busy) return <Navigate to={next} replace />;
   const shownName = name ?? user?.name ?? "";
 
   function submit(event: FormEvent): void {

@@ -81,10 +81,10 @@ export class MapLabels {
     const zh = this.language === "zh";
     const label = (kind: Item["kind"], from: (rank: number) => number, to = 99): Item[] => zoom > to ? [] : this.labels
       .filter((each) => each[0] === kind && zoom >= from(each[5]))
-      .map(([, en, cn, lat, lng, rank]) => ({ kind, text: zh ? cn : en, lat, lng, rank }));
+      .map(([, en, cn, lat, lng, rank]) => ({ kind, text: zh ? cn : latin(en), lat, lng, rank }));
     const town = (ranks: number[], list: Town[]): Item[] => list
       .filter((each) => ranks.includes(each[4]) && zoom >= each[4] + 2)
-      .map(([en, cn, lat, lng, rank]) => ({ kind: "town" as const, text: (zh ? cn : null) ?? en, lat, lng, rank }));
+      .map(([en, cn, lat, lng, rank]) => ({ kind: "town" as const, text: (zh ? cn : null) ?? latin(en), lat, lng, rank }));
     yield* label("country", (rank) => rank + 1, 7);
     yield* town([1, 2, 3], this.towns);
     yield* label("province", () => 5, 7);
@@ -96,6 +96,9 @@ export class MapLabels {
     yield* town([6, 7], this.moreTowns);
   }
 }
+
+/** Fonts for Chinese give U+2019 a whole square, which tears Xi’an apart. */
+const latin = (name: string): string => name.replaceAll("’", "'");
 
 const textWidth = (item: Item): number =>
   [...item.text].reduce((sum, char) => sum + (char.charCodeAt(0) > 0x2e7f ? 12 : 6.4), 0) * (item.kind === "country" ? 1.25 : 1);
