@@ -6,6 +6,7 @@ Knows nothing about the screens: those are in `tests/e2e/screens.py`. Called by 
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from pathlib import Path
@@ -37,6 +38,9 @@ PHONE: dict[str, Any] = {
 class Person:
     """One browser context with one window, at one of the server processes."""
 
+    slowness = float(os.environ.get("E2E_SLOWNESS", "1"))
+    """The device has so many times less of a processor; see docs/TESTING.md."""
+
     def __init__(self, context: BrowserContext, origin: str, name: str) -> None:
         self.context = context
         self.origin = origin
@@ -50,6 +54,9 @@ class Person:
 
     def listen(self, page: Page) -> None:
         """Keep what this window complains about."""
+        if self.slowness > 1:
+            device = page.context.new_cdp_session(page)
+            device.send("Emulation.setCPUThrottlingRate", {"rate": self.slowness})
         page.on("console", self._on_console)
         page.on("pageerror", self._on_page_error)
 

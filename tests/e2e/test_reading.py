@@ -8,7 +8,7 @@ import secrets
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from tests.e2e.people import PHONE, People, Trip
 from tests.e2e.screens import Room
@@ -131,12 +131,20 @@ def test_a_new_sample_trip_has_one_line_of_history(people: People) -> None:
     page.get_by_role("button", name="Try a live trip").click()
     room = Room(ann)
     room.expect_state("live")
+    # The first page ends within the fold; the next one waits until the test has seen that.
+    later: list[Route] = []
+    page.route("**/history?*before=*", lambda route: later.append(route))
     page.get_by_role("button", name="History", exact=True).click()
     history = page.get_by_test_id("history")
     fold = history.get_by_test_id("fold")
     expect(fold).to_have_count(1)
     expect(history.locator("section > ol > li")).to_have_count(1)
     said = fold.locator(".entry-head > span")
+    expect(said).to_have_text("Ann made this trip from the sample, 40+ changes")
+    expect(fold.get_by_role("button", name="Show all 40+")).to_be_visible()
+    for route in later:
+        route.continue_()
+    page.unroute("**/history?*before=*")
     expect(said).to_have_text(re.compile(r"^Ann made this trip from the sample, \d+ changes$"))
     count = int(re.findall(r"\d+", said.inner_text())[0])
     fold.get_by_role("button", name="Show all").click()

@@ -218,10 +218,10 @@ export const en = {
     restore: "Restore this value", restored: "Restored.", from: "was", to: "now", empty_value: "empty", undone: "undone", filter: "Filter",
     suggestedBy: "suggested by {{name}}", lost: "{{name}}'s value was replaced: {{value}}", live: "Newest first. Updates by itself.", details: "Details",
     fold: {
-      sample_one: "made this trip from the sample, {{count}} change", sample_other: "made this trip from the sample, {{count}} changes",
-      create_one: "created the trip, {{count}} change", create_other: "created the trip, {{count}} changes",
-      accept_one: "accepted a suggestion, {{count}} change", accept_other: "accepted a suggestion, {{count}} changes",
-      many_one: "made {{count}} change", many_other: "made {{count}} changes at once", show_one: "Show it", show_other: "Show all {{count}}", hide: "Show less",
+      sample_one: "made this trip from the sample, {{amount}} change", sample_other: "made this trip from the sample, {{amount}} changes",
+      create_one: "created the trip, {{amount}} change", create_other: "created the trip, {{amount}} changes",
+      accept_one: "accepted a suggestion, {{amount}} change", accept_other: "accepted a suggestion, {{amount}} changes",
+      many_one: "made {{amount}} change", many_other: "made {{amount}} changes at once", show_one: "Show it", show_other: "Show all {{amount}}", hide: "Show less",
     },
     k: {
       "trip_create": "created the trip", "trip_set_fields": "changed the trip", "trip_set_dates": "changed the dates", "trip_set_visibility": "changed who can see the trip",

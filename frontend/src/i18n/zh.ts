@@ -220,10 +220,10 @@ export const zh: Catalogue = {
     restore: "恢复这个值", restored: "已恢复。", from: "原为", to: "现为", empty_value: "空", undone: "已撤销", filter: "筛选",
     suggestedBy: "{{name}}建议", lost: "{{name}} 的值被替换：{{value}}", live: "最新的在前，自动更新。", details: "详情",
     fold: {
-      sample_one: "用示例创建了这个行程，共 {{count}} 处改动", sample_other: "用示例创建了这个行程，共 {{count}} 处改动",
-      create_one: "创建了行程，共 {{count}} 处改动", create_other: "创建了行程，共 {{count}} 处改动",
-      accept_one: "采纳了修改建议，共 {{count}} 处改动", accept_other: "采纳了修改建议，共 {{count}} 处改动",
-      many_one: "做了 {{count}} 处改动", many_other: "一次做了 {{count}} 处改动", show_one: "展开", show_other: "展开全部 {{count}} 处", hide: "收起",
+      sample_one: "用示例创建了这个行程，共 {{amount}} 处改动", sample_other: "用示例创建了这个行程，共 {{amount}} 处改动",
+      create_one: "创建了行程，共 {{amount}} 处改动", create_other: "创建了行程，共 {{amount}} 处改动",
+      accept_one: "采纳了修改建议，共 {{amount}} 处改动", accept_other: "采纳了修改建议，共 {{amount}} 处改动",
+      many_one: "做了 {{amount}} 处改动", many_other: "一次做了 {{amount}} 处改动", show_one: "展开", show_other: "展开全部 {{amount}} 处", hide: "收起",
     },
     k: {
       "trip_create": "创建了行程", "trip_set_fields": "修改了行程", "trip_set_dates": "修改了日期", "trip_set_visibility": "修改了可见范围",

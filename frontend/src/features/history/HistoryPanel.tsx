@@ -36,7 +36,10 @@ export function HistoryPanel() {
   const log = useEvents(filter ? `stop:${filter.id}` : null);
   const messages = useRoomState((s) => s.talk.messages);
   const told = useMemo(() => log.events.filter((event) => isTold(event, messages)), [log.events, messages]);
-  useEnough(useMemo(() => folded(told).length, [told]), log);
+  const folds = useMemo(() => folded(told), [told]);
+  // The oldest act that is loaded may go on in the next page.
+  const cut = log.more ? folds.at(-1)?.at(-1)?.seq : undefined;
+  useEnough(folds.length, (folds.at(-1)?.length ?? 0) > 1, log);
   const shown = filter?.field ? told.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : told;
   const groups = new Map<string, RoomEvent[]>();
   for (const event of shown) {
@@ -60,7 +63,7 @@ export function HistoryPanel() {
           <ol>{folded(events).map((fold) => {
             const entry = (event: RoomEvent) => <Entry key={event.seq} event={event} field={filter?.field ?? null} />;
             const [only, next] = fold;
-            return only && next ? <Fold key={only.seq} events={fold}>{entry}</Fold> : only ? entry(only) : null;
+            return only && next ? <Fold key={only.seq} events={fold} cut={fold.at(-1)?.seq === cut}>{entry}</Fold> : only ? entry(only) : null;
           })}</ol>
         </section>
       ))}
@@ -69,17 +72,18 @@ export function HistoryPanel() {
   );
 }
 
-/** A stretch of nothing but chat, or of what folds to a line, leaves a page with little to tell: then the next is asked for, up to a point. */
-function useEnough(told: number, log: EventLog): void {
+/** A stretch of nothing but chat, or of what folds to a line, leaves a page with little to tell; and one that ends within a fold cannot
+    say how much that was. Then the next is asked for, up to a point. */
+function useEnough(told: number, folding: boolean, log: EventLog): void {
   const tries = useRef(0);
   const { status, more, busy, older } = log;
   useEffect(() => {
     if (status !== "ready") tries.current = 0;
-    else if (told < ENOUGH && more && !busy && tries.current < MAX_TRIES) {
+    else if ((told < ENOUGH || folding) && more && !busy && tries.current < MAX_TRIES) {
       tries.current += 1;
       older();
     }
-  }, [told, status, more, busy, older]);
+  }, [told, folding, status, more, busy, older]);
 }
 
 const touches = (change: Change, field: string): boolean =>
