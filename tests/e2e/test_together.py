@@ -127,6 +127,8 @@ def test_from_the_first_page_to_an_account_which_is_made_once(people: People) ->
     ann = people.person("Ann")
     page = ann.go("/")
     page.get_by_role("link", name="Create an account").click()
+    # The first page has a field of that name, too.
+    expect(page.get_by_role("heading", level=1, name="Create an account")).to_be_visible()
     page.get_by_label("Your name").fill("Ann")
     page.get_by_label("Username").fill(f"ann-{secrets.token_hex(4)}")
     page.get_by_label("Password").fill("a long password")

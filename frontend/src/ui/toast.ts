@@ -19,11 +19,18 @@ export function dismissToast(id: number): void {
   useToastStore.setState((s) => ({ toasts: s.toasts.filter((toast) => toast.id !== id) }));
 }
 
+/** Whoever points at a notice, is in it with the keyboard, or looks at another window still has it (WCAG 2.2.1). */
+const isHeld = (): boolean => document.hidden || document.querySelector(".toast:is(:hover, :focus-within)") !== null;
+
 export function toast(text: string, options: Partial<Pick<Toast, "tone" | "action">> & { ms?: number } = {}): number {
   const id = next++;
   const entry: Toast = { id, text, tone: options.tone ?? "plain", ...(options.action ? { action: options.action } : {}) };
   useToastStore.setState((s) => ({ toasts: [...s.toasts.slice(-2), entry] }));
-  window.setTimeout(() => dismissToast(id), options.ms ?? (options.action ? 8000 : 4000));
+  const end = (): void => {
+    if (isHeld()) window.setTimeout(end, 2000);
+    else dismissToast(id);
+  };
+  window.setTimeout(end, options.ms ?? (options.action ? 8000 : 4000));
   return id;
 }
 
