@@ -184,8 +184,9 @@ class ReadMessages(RoomCommand, frozen=True):
 class MessagePage(msgspec.Struct, frozen=True):
     """`messages` newest first; `quoted` are messages that they reply to and that are not among
     them. `next_before` None: this was the last page. `reads` is the seq read by each member,
-    `unread` what the asker has not read in both channels."""
+    `unread` what the asker has not read in both channels. All of it as of the trip's `seq`."""
 
+    seq: int
     messages: list[Message]
     quoted: list[Message]
     next_before: int | None
@@ -207,6 +208,13 @@ class ThreadCount(msgspec.Struct, frozen=True):
     id: str
     open: int
     total: int
+
+
+class ThreadList(msgspec.Struct, frozen=True):
+    """As of the trip's `seq`. Records without comments are left out."""
+
+    seq: int
+    threads: list[ThreadCount]
 
 
 class ReadProposals(RoomCommand, frozen=True):

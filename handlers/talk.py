@@ -21,7 +21,7 @@ from domain.talk import (
     ReadMessages,
     ReadProposals,
     ReadThreads,
-    ThreadCount,
+    ThreadList,
 )
 from handlers.base import ApiHandler
 from handlers.routes import Endpoint, Route
@@ -43,12 +43,6 @@ class ProposalsQuery(msgspec.Struct, frozen=True):
     ids: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,40}(,[A-Za-z0-9_-]{1,40}){0,99}(?!\n)$")] | None = (
         None
     )
-
-
-class ThreadList(msgspec.Struct, frozen=True):
-    """Records without comments are left out."""
-
-    threads: list[ThreadCount]
 
 
 class ProposalList(msgspec.Struct, frozen=True):
@@ -79,7 +73,7 @@ def _about(text: str | None) -> About | None:
 class ThreadsHandler(ApiHandler):
     async def get(self, trip_id: str) -> None:
         command = ReadThreads(trip_id, self.visitor)
-        self.reply(ThreadList(await self.deps.run(read_threads, command)))
+        self.reply(await self.deps.run(read_threads, command))
 
 
 class ProposalsHandler(ApiHandler):

@@ -20,8 +20,11 @@ from domain.talk import (
     ReadMessages,
     ReadProposals,
     ReadThreads,
-    ThreadCount,
+    ThreadList,
 )
+
+_COUNTS_TRIED = 3
+"""So often comments are counted until nothing was committed meanwhile."""
 
 
 def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
@@ -33,6 +36,7 @@ def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
     here = {message.id for message in page}
     quoted = {m.reply_to for m in page if m.reply_to is not None and m.reply_to not in here}
     return MessagePage(
+        seq=trip.seq,
         messages=page,
         quoted=uow.talk.messages_by_id(trip.id, sorted(quoted)) if quoted else [],
         next_before=page[-1].seq if len(found) > limit else None,
@@ -41,10 +45,17 @@ def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
     )
 
 
-def read_threads(command: ReadThreads, uow: UnitOfWork) -> list[ThreadCount]:
+def read_threads(command: ReadThreads, uow: UnitOfWork) -> ThreadList:
     """How many comments there are on what. Raises as `read_messages` does."""
     trip = read_as_member(uow, command.trip_id, command.actor.user_id)
-    return uow.talk.threads(trip.id)
+    seq = trip.seq
+    # Each statement sees what is committed by then, and who asks goes on counting from `seq`.
+    for _ in range(_COUNTS_TRIED):
+        counts, before = uow.talk.threads(trip.id), seq
+        seq = next((head.seq for head in uow.trips.heads([trip.id])), seq)
+        if seq == before:
+            break
+    return ThreadList(seq, counts)
 
 
 def read_proposals(command: ReadProposals, uow: UnitOfWork) -> list[Proposal]:

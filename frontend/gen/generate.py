@@ -55,6 +55,7 @@ _TALK: tuple[type, ...] = (
     talk.Proposal,
     talk.MessagePage,
     talk.ThreadCount,
+    talk.ThreadList,
     answers.Conversation,
     answers.ConversationView,
     protocol.AnswerOpened,

@@ -404,8 +404,9 @@ export interface Proposal {
   decided_by?: string | null
 }
 
-/** `messages` newest first; `quoted` are messages that they reply to and that are not among them. `next_before` None: this was the last page. `reads` is the seq read by each member, `unread` what the asker has not read in both channels. */
+/** `messages` newest first; `quoted` are messages that they reply to and that are not among them. `next_before` None: this was the last page. `reads` is the seq read by each member, `unread` what the asker has not read in both channels. All of it as of the trip's `seq`. */
 export interface MessagePage {
+  seq: number
   messages: Message[]
   quoted: Message[]
   next_before: number | null
@@ -419,6 +420,12 @@ export interface ThreadCount {
   id: string
   open: number
   total: number
+}
+
+/** As of the trip's `seq`. Records without comments are left out. */
+export interface ThreadList {
+  seq: number
+  threads: ThreadCount[]
 }
 
 /** A private talk of one user with the assistant. `title` is the start of the first question. */

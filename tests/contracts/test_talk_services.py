@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from domain import operations as ops
@@ -11,7 +13,7 @@ from domain.events import decode_event
 from domain.operations import StopFields
 from domain.services import rooms
 from domain.services.talk import mark_read, read_messages, read_threads
-from domain.talk import MarkRead, ReadMessages, ReadThreads
+from domain.talk import MarkRead, ReadMessages, ReadThreads, ThreadCount
 from tests.contracts.desk import Desk
 from tests.storage.support import command, do
 
@@ -62,18 +64,41 @@ def test_comments_are_found_where_they_belong(desk: Desk) -> None:
         desk.trip,
         ops.PostMessage("c3", "whole trip", channel="comment", about=ops.About("trip", desk.trip)),
     )
+
+    def count() -> dict[tuple[str, str], tuple[int, int]]:
+        found = desk.run(read_threads, ReadThreads(desk.trip, Actor("vic")))
+        return {(each.t, each.id): (each.open, each.total) for each in found.threads}
+
     on_stop = desk.messages(channel="comment", about=ops.About("stop", "s1"))
     assert [message.id for message in on_stop] == ["c2", "c1"]
-    counts = {
-        (c.t, c.id): (c.open, c.total) for c in desk.run(read_threads, ReadThreads(desk.trip, Actor("vic")))
-    }
+    counts = count()
     assert counts == {("stop", "s1"): (1, 2), ("trip", desk.trip): (1, 1)}
     do(desk.units, desk.trip, ops.ResolveComment("c1"))
-    counts = {
-        (c.t, c.id): (c.open, c.total) for c in desk.run(read_threads, ReadThreads(desk.trip, Actor("vic")))
-    }
+    counts = count()
     assert counts["stop", "s1"] == (0, 2)
     assert desk.messages() == []
+
+
+def test_counts_hold_all_up_to_the_seq_that_they_name_and_no_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where somebody comments between the two statements."""
+    about = ops.About("trip", desk.trip)
+    do(desk.units, desk.trip, ops.PostMessage("c1", "?", channel="comment", about=about))
+    with desk.units(False) as unit:
+        kind = type(unit.talk)
+    count, late = kind.threads, ["c3", "c2"]
+
+    def counted(self: Any, trip_id: str) -> list[ThreadCount]:
+        if late:
+            do(desk.units, desk.trip, ops.PostMessage(late.pop(), "!", channel="comment", about=about))
+        return count(self, trip_id)
+
+    monkeypatch.setattr(kind, "threads", counted)
+    found = desk.run(read_threads, ReadThreads(desk.trip, Actor("vic")))
+    (here,) = found.threads
+    said = [each for each in desk.messages(channel="comment") if each.seq <= found.seq]
+    assert here.total == len(said) >= 1
 
 
 def test_comments_stand_in_the_history_of_what_they_are_about(desk: Desk) -> None:

@@ -25,7 +25,7 @@ def test_a_phone_that_never_opened_the_map_has_it_without_a_connection(people: P
         "requestfinished",
         lambda request: came.update(part for part, path in wanted.items() if path in request.url),
     )
-    with ann.page.expect_event("requestfinished", lambda _: came == set(wanted)):
+    with ann.page.expect_event("requestfinished", lambda _: came == set(wanted), timeout=60_000):
         room = Room.enter(ann, trip)
     ann.context.set_offline(True)
     room.expect_state("offline")

@@ -4,11 +4,11 @@
  * Every failure is an `ApiError` with the server's code; never retries by itself (a reading caller
  * may: `error.retryable`), except once after a refused CSRF token, which only means a new cookie.
  */
-import type { AnswerEnded, ConversationView, MessagePage, Operation, Role } from '../protocol.gen'
+import type { AnswerEnded, ConversationView, MessagePage, Operation, Role, ThreadList } from '../protocol.gen'
 import { ApiError } from './errors'
 import type {
   Applied, AskedAnswer, Conversations, EmailLink, EmailState, Export, ExportFormat, HistoryAnswer, Invite, InviteInfo, MeAnswer, Members, MessageQuery, NewTrip, PhotoView,
-  PrivateQuestion, Proposals, Question, ResetLink, Threads, TripAnswer, TripPatch, TripSummary, User,
+  PrivateQuestion, Proposals, Question, ResetLink, TripAnswer, TripPatch, TripSummary, User,
 } from './types'
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
@@ -107,7 +107,7 @@ export class Api {
   messages = (id: string, query: MessageQuery = {}, signal?: AbortSignal) =>
     this.call<MessagePage>('GET', `/api/trips/${enc(id)}/messages${tail(query)}`, undefined, signal)
   threads = (id: string, signal?: AbortSignal) =>
-    this.call<Threads>('GET', `/api/trips/${enc(id)}/threads`, undefined, signal)
+    this.call<ThreadList>('GET', `/api/trips/${enc(id)}/threads`, undefined, signal)
   /** Those that wait, newest first, and those named. */
   proposals = (id: string, ids: readonly string[] = [], signal?: AbortSignal) =>
     this.call<Proposals>('GET', `/api/trips/${enc(id)}/proposals${tail({ ids: ids.join(',') || undefined })}`, undefined, signal)

@@ -1,6 +1,6 @@
 /** Shapes of the REST surface that are not part of the room protocol. */
 import type {
-  AccessRole, Channel, Conversation, Member, Photo, Proposal, Role, RoomEvent, Snapshot, ThreadCount, Visibility,
+  AccessRole, Channel, Conversation, Member, Photo, Proposal, Role, RoomEvent, Snapshot, Visibility,
 } from '../protocol.gen'
 
 export interface User {
@@ -150,7 +150,6 @@ export interface MessageQuery {
   limit?: number
 }
 
-export type Threads = { threads: ThreadCount[] }
 export type Proposals = { proposals: Proposal[] }
 
 export interface Question {

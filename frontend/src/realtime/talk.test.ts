@@ -238,6 +238,24 @@ describe('comments', () => {
     await settle()
     expect(count()).toEqual({ open: 0, total: 2 })
   })
+
+  it('are counted once, whether a page or an event brings them first', async () => {
+    const { clock, server } = makeServer()
+    server.apply('bo', post('c1', 'old', { channel: 'comment', about: on }))
+    const ann = await room(server)
+    const count = () => ann.state.talk.threads.get('stop:a')
+    // Events are under way while the page with all of it is here already.
+    server.apply('bo', post('c2', 'new', { channel: 'comment', about: on }))
+    server.apply('bo', { kind: 'comment.resolve', id: 'c1' })
+    await ann.client.talk.open('stop:a')
+    expect(texts(ann, 'stop:a')).toEqual(['old', 'new'])
+    const heard: string[] = []
+    ann.client.talk.onMessage((each) => heard.push(each.id))
+    clock.advance(50)
+    expect(count()).toEqual({ open: 1, total: 2 })
+    expect(ann.state.talk.unread).toBe(2)
+    expect(heard).toEqual(['c2'])
+  })
 })
 
 describe('read marks', () => {

@@ -8,7 +8,7 @@
  * `RoomClient`, which asks for `state()` whenever something may have changed.
  */
 import type {
-  Channel, ClientMessage, MessagePage, ReadBy, RoomEvent, Stream, TalkChange, ThreadCount,
+  Channel, ClientMessage, MessagePage, ReadBy, RoomEvent, Stream, TalkChange, ThreadList,
 } from '../protocol.gen'
 import type { Clock } from './clock'
 import { Marks } from './marks'
@@ -32,7 +32,7 @@ export interface MessageQuery {
 /** Where pages of talk come from. */
 export interface TalkSource {
   messages(query: MessageQuery): Promise<MessagePage>
-  threads(): Promise<{ threads: ThreadCount[] }>
+  threads(): Promise<ThreadList>
 }
 
 export interface TalkOptions {
@@ -71,6 +71,8 @@ export class TalkStore {
   private recent: TalkChange[] = []
   private requests = 0
   private unread = 0
+  /** The server's count of what is unread is as of this seq. */
+  private unreadSeq = 0
   private freshComments = false
   /** Seen, though the read mark may not have moved past them. */
   private readonly seenIds = new Set<string>()
@@ -84,7 +86,7 @@ export class TalkStore {
     const { clock, source } = options
     this.marks = new Marks(clock, options.me, options.send)
     this.streams = new Streams(clock, (answer) => options.send({ t: 'watch', answer }))
-    this.threads = new ThreadCounts(clock, async () => (source === null ? null : (await source.threads()).threads), options.onChange)
+    this.threads = new ThreadCounts(clock, async () => source?.threads() ?? null, options.onChange)
   }
 
   // --- what the room says -------------------------------------------------------------------
@@ -92,7 +94,7 @@ export class TalkStore {
   /** Every event, in order, confirmed. */
   apply(event: RoomEvent): void {
     for (const change of event.talk ?? []) {
-      if (change.t === 'message') this.applyMessage(change)
+      if (change.t === 'message') this.applyMessage(change, event.seq)
       else for (const listener of this.proposalListeners) listener(change, event)
     }
   }
@@ -237,20 +239,20 @@ export class TalkStore {
 
   // --- messages -----------------------------------------------------------------------------
 
-  private applyMessage(change: TalkChange): void {
+  private applyMessage(change: TalkChange, seq: number): void {
     if (this.requests > 0) this.recent.push(change)
     const before = this.confirmed.get(change.id) ?? null
     const message = applyTalk(before, change)
-    this.threads.absorb(before, message, change)
+    this.threads.absorb(seq, message, change)
     if (message === null) return
     this.confirmed.set(change.id, message)
     this.touch()
     if (message.answer !== null && !isUnderWay(message)) this.streams.finish(message.id)
-    if (before === null && this.isUnseen(message)) {
-      this.unread += 1
+    if (change.new && this.isUnseen(message)) {
+      if (seq > this.unreadSeq) this.unread += 1
       if (message.channel === 'comment') this.freshComments = true
     } else if (message.deleted && before?.deleted === false) this.recount()
-    if (change.new && before === null) for (const listener of this.messageListeners) listener(message)
+    if (change.new) for (const listener of this.messageListeners) listener(message)
   }
 
   private isUnseen({ id, seq, author, deleted }: TalkMessage): boolean {
@@ -321,8 +323,12 @@ export class TalkStore {
     for (const [user, seq] of Object.entries(page.reads)) this.marks.raise(user, seq)
     if (newest) {
       // Not all that is unread need be known here, and not all that is known need have been counted.
-      const known = this.unseen().length
-      this.unread = Math.max(page.unread, known)
+      const unseen = this.unseen()
+      const known = unseen.length
+      // What came since is not in the server's number; one of the version before does not say since when.
+      const since = unseen.filter(({ seq }) => seq > (page.seq ?? Infinity)).length
+      this.unread = Math.max(page.unread + since, known)
+      this.unreadSeq = page.seq ?? 0
       // The page goes back to the mark and does not hold all that is unread: the rest are comments.
       if (key === 'chat' && list.from <= this.marks.mine() + 1 && page.unread > known) this.freshComments = true
     }
@@ -343,6 +349,7 @@ export class TalkStore {
     this.threads.clear()
     this.marks.clear()
     this.unread = 0
+    this.unreadSeq = 0
     this.freshComments = false
     const open = [...this.lists.keys()]
     this.lists.clear()

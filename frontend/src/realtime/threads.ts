@@ -1,8 +1,9 @@
 /**
  * How many comments there are on what, for the badges of the board: asked for once, then kept up
- * by the changes that come in; asked for again where a change does not say what it did.
+ * by the changes that come in; asked for again where a change does not say what it did. An answer
+ * says as of which seq it is: changes up to it are in it, whether they come before or after it.
  */
-import type { TalkChange, ThreadCount } from '../protocol.gen'
+import type { TalkChange, ThreadList } from '../protocol.gen'
 import { type Clock, type Timer, fullJitter } from './clock'
 import { recordOf } from './messages'
 import type { RecordRef, TalkMessage, ThreadTotals } from './state'
@@ -11,15 +12,28 @@ const AGAIN_MS = 500
 /** Everybody in the room hears of the same change: not all ask in the same moment. */
 const SPREAD_MS = 2_000
 
+/** What a change did to a count. */
+interface Step {
+  seq: number
+  key: RecordRef
+  open: number
+  total: number
+}
+
 export class ThreadCounts {
   private counts: ReadonlyMap<RecordRef, ThreadTotals> = new Map()
+  /** Of the last answer; 0 before the first. */
+  private seq = 0
   private known = false
+  private asking = false
+  /** What came while an answer was under way. */
+  private meanwhile: Step[] = []
   private timer: Timer | null = null
   private turn = 0
 
   constructor(
     private readonly clock: Clock,
-    private readonly read: () => Promise<ThreadCount[] | null>,
+    private readonly read: () => Promise<ThreadList | null>,
     private readonly onChange: () => void,
   ) {}
 
@@ -31,24 +45,31 @@ export class ThreadCounts {
     if (!this.known) this.fetch()
   }
 
-  /** `before` is null for a new message, and for one that is not known here. */
-  absorb(before: TalkMessage | null, after: TalkMessage | null, change: TalkChange): void {
-    if (after === null) {
-      // A change of a message that was never loaded: only these two change a count.
-      if ('deleted' in change.set || 'resolved_by' in change.set) this.soon()
-      return
+  /**
+   * Every change of a message, in order; `after` is null for one that is not known here. What was known
+   * before does not matter: a page can have brought what the change says already.
+   */
+  absorb(seq: number, after: TalkMessage | null, change: TalkChange): void {
+    if (seq <= this.seq) return
+    // Who is resolved or reopened was not so before: the server says nothing otherwise.
+    const resolution = 'resolved_by' in change.set && !change.new
+    if ('deleted' in change.set && !change.new) this.soon()
+    else if (after === null) {
+      if (resolution) this.soon()
+    } else if (after.channel === 'comment' && after.about !== null) {
+      const key = recordOf(after.about)
+      if (change.new) this.add({ seq, key, open: after.reply_to === null ? 1 : 0, total: 1 })
+      else if (resolution) this.add({ seq, key, open: change.set['resolved_by'] == null ? 1 : -1, total: 0 })
     }
-    if (after.channel !== 'comment' || after.about === null) return
-    const key = recordOf(after.about)
-    if (before === null) this.add(key, after.reply_to === null ? 1 : 0, 1)
-    else if (after.deleted !== before.deleted) this.soon()
-    else if ((after.resolved_by === null) !== (before.resolved_by === null)) this.add(key, after.resolved_by === null ? 1 : -1, 0)
   }
 
   clear(): void {
     this.stop()
     this.known = false
     this.turn += 1
+    this.seq = 0
+    this.asking = false
+    this.meanwhile = []
     this.counts = new Map()
   }
 
@@ -57,11 +78,10 @@ export class ThreadCounts {
     this.timer = null
   }
 
-  private add(key: RecordRef, open: number, total: number): void {
-    const before = this.counts.get(key) ?? { open: 0, total: 0 }
-    this.counts = new Map(this.counts).set(key, { open: Math.max(0, before.open + open), total: before.total + total })
-    // The answer under way may have been counted before this change.
-    if (!this.known) this.soon()
+  private add(step: Step): void {
+    if (this.asking) this.meanwhile.push(step)
+    this.counts = counted(this.counts, step)
+    if (!this.known && !this.asking) this.soon()
   }
 
   private soon(): void {
@@ -74,15 +94,33 @@ export class ThreadCounts {
   private fetch(): void {
     const turn = ++this.turn
     this.known = false
+    this.asking = true
+    this.meanwhile = []
     this.read().then(
-      (threads) => {
-        if (turn !== this.turn || threads === null) return
-        this.counts = new Map(threads.map(({ t, id, open, total }) => [`${t}:${id}`, { open, total }]))
+      (answer) => {
+        if (turn !== this.turn) return
+        const meanwhile = this.meanwhile
+        this.asking = false
+        this.meanwhile = []
+        if (answer === null) return
+        const counts = new Map(answer.threads.map(({ t, id, open, total }) => [`${t}:${id}` as RecordRef, { open, total }]))
+        // A server of the version before does not say it.
+        this.seq = answer.seq ?? 0
+        this.counts = meanwhile.filter((step) => step.seq > this.seq).reduce(counted, counts)
         this.known = true
         this.onChange()
       },
-      // The board does without badges until the next join.
-      () => undefined,
+      // The board does without badges, or with what it had, until the next join.
+      () => {
+        if (turn !== this.turn) return
+        this.asking = false
+        this.meanwhile = []
+      },
     )
   }
+}
+
+function counted(counts: ReadonlyMap<RecordRef, ThreadTotals>, { key, open, total }: Step): ReadonlyMap<RecordRef, ThreadTotals> {
+  const before = counts.get(key) ?? { open: 0, total: 0 }
+  return new Map(counts).set(key, { open: Math.max(0, before.open + open), total: before.total + total })
 }

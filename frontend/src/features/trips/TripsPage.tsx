@@ -55,7 +55,7 @@ export function TripsPage() {
       ) : null}
       {trips.status === "ready" && trips.data.length === 0 ? (
         shelf === "live" ? (
-          <Empty icon={<MapIcon size={26} />} title={t("trips.emptyTitle")} actions={<><Button variant="primary" onClick={() => setCreating(true)}>{t("trips.create")}</Button><SampleButton name={user?.name ?? ""} /></>}>{t("trips.empty")}</Empty>
+          <Empty icon={<MapIcon size={26} />} title={t("trips.emptyTitle")} actions={<><Button variant="primary" onClick={() => setCreating(true)}>{t("trips.create")}</Button>{user ? <SampleButton name={user.name} /> : null}</>}>{t("trips.empty")}</Empty>
         ) : <Empty title={t("trips.deletedEmpty")} />
       ) : null}
       {trips.status === "ready" && trips.data.length > 0 ? (

@@ -35,7 +35,7 @@ export class FakeTalk {
     }
     return {
       messages: (query) => answer(() => this.page(query, user)),
-      threads: () => answer(() => ({ threads: this.threads() })),
+      threads: () => answer(() => ({ seq: this.server.seq, threads: this.threads() })),
     }
   }
 
@@ -109,7 +109,7 @@ export class FakeTalk {
     const mark = this.marks.get(user) ?? 0
     const unread = [...this.all.values()].filter((each) => (each.seq ?? 0) > mark && each.author !== user && !each.deleted).length
     return {
-      messages, quoted, next_before: there.length > limit ? (messages.at(-1)?.seq ?? null) : null, reads: Object.fromEntries(this.marks), unread,
+      seq: this.server.seq, messages, quoted, next_before: there.length > limit ? (messages.at(-1)?.seq ?? null) : null, reads: Object.fromEntries(this.marks), unread,
     }
   }
 
