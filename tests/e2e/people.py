@@ -41,9 +41,11 @@ class Person:
     slowness = float(os.environ.get("E2E_SLOWNESS", "1"))
     """The device has so many times less of a processor; see docs/TESTING.md."""
 
-    def __init__(self, context: BrowserContext, origin: str, name: str) -> None:
+    def __init__(self, context: BrowserContext, origin: str, name: str, rest: str = "") -> None:
+        """`rest`: where REST calls of the test itself go, if not to `origin`."""
         self.context = context
         self.origin = origin
+        self.rest = rest or origin
         self.name = name
         self.user_id = ""
         self.said: list[str] = []
@@ -87,11 +89,11 @@ class Person:
     def call(self, method: str, path: str, body: Any = None) -> APIResponse:
         """A REST call with the cookies of this person."""
         headers = {"Content-Type": "application/json"}
-        for cookie in self.context.cookies(self.origin):
+        for cookie in self.context.cookies(self.rest):
             if cookie.get("name") == "_xsrf":
                 headers["X-XSRFToken"] = cookie.get("value", "")
         return self.context.request.fetch(
-            self.origin + path,
+            self.rest + path,
             method=method,
             headers=headers,
             data={} if body is None and method != "GET" else body,
@@ -205,7 +207,10 @@ class People:
         takes it."""
         options = {"locale": "en-US", "timezone_id": "Asia/Shanghai", "reduced_motion": "reduce"}
         made = self.browser.new_context(**{**DESKTOP, **options, **context})
-        person = Person(made, process if isinstance(process, str) else self.cluster.urls[process], name)
+        if isinstance(process, str):
+            person = Person(made, process, name)
+        else:
+            person = Person(made, self.cluster.urls[process], name, self.cluster.servers[process].url)
         self.all.append(person)
         return person
 

@@ -249,8 +249,7 @@ def test_where_no_mail_is_sent_it_is_said(
     server = ServerProcess({"DATABASE_URL": f"sqlite:///{tmp_path}/one.db"})
     server.migrate()
     with server:
-        ann = people.person("Ann", locale=locale, **screen)
-        ann.origin = server.url
+        ann = people.person("Ann", server.url, locale=locale, **screen)
         register(ann)
         page = ann.go("/settings")
         expect(page.get_by_test_id("address-off")).to_contain_text(off)

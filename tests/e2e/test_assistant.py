@@ -34,9 +34,9 @@ def test_everybody_sees_the_same_answer_grow(people: People, model: Aimock, tap:
     trip.invite(cy, "viewer")
     mine, theirs = Assistant.open(Room.enter(ann, trip)), Assistant.open(Room.enter(bo, trip))
     watch(theirs.page)
+    tap.hold(after="第120步")
     mine.ask("#slow Which steps?")
     theirs.answer("#slow Which steps?").expect_growing("第105步")
-    tap.hold()
     mine.answer().expect_growing("第105步")
     mine.page.reload()
     late = Assistant.open(Room.enter(cy, trip))
@@ -51,10 +51,10 @@ def test_everybody_sees_the_same_answer_grow(people: People, model: Aimock, tap:
     mine.page.reload()
     mine.answer().expect_done(SLOW)
 
+    tap.hold(after="第105步")
     mine.ask("#slow And then?")
     theirs.answer("#slow And then?").expect_growing("第101步")
     late.answer("#slow And then?").expect_growing("第101步")
-    tap.hold()
     expect(late.answer().stop).to_have_count(0)
     theirs.answer().stop.click()
     for window in (mine, theirs, late):
@@ -74,9 +74,9 @@ def test_an_answer_ends_when_its_process_is_killed(
     ann, bo, trip = people.pair()
     mine, theirs = Assistant.open(Room.enter(ann, trip)), Assistant.open(Room.enter(bo, trip))
     ann.excuse(NETWORK)
+    tap.hold(after="第105步")
     mine.ask("#slow Which steps?")
     theirs.answer().expect_growing("第103步")
-    tap.hold()
     # Of what only its process knew, the last seconds may be lost; what the database has must stay.
     (message,) = theirs.panel.locator(".exchange").evaluate_all(
         "all => all.map((each) => each.dataset.message)"

@@ -81,6 +81,7 @@ class Tap:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tap", daemon=True)
         self._server: asyncio.Server | None = None
+        self._last: tuple[bytes, ...] = ()
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -101,12 +102,17 @@ class Tap:
         answer says its own length. STALL keeps the connection open."""
         self._canned.append(parts)
 
-    def hold(self) -> None:
-        """Let nothing more pass to the client: from its side, the upstream falls silent."""
-        self._call(self._flowing.clear)
+    def hold(self, after: str = "") -> None:
+        """Let nothing more pass to the client: from its side, the upstream falls silent. With `after`, from
+        the end of the event on in which an answer says these words; to be told before it is asked for."""
+        if after:
+            self._last = (json.dumps(after).strip('"').encode(), after.encode())
+        else:
+            self._call(self._flowing.clear)
 
     def release(self) -> None:
         """End `hold`."""
+        self._last = ()
         self._call(self._flowing.set)
 
     def _call(self, function: Callable[[], None]) -> None:
@@ -204,6 +210,25 @@ class Tap:
 
     async def _pass_on(self, exchange: Exchange, writer: asyncio.StreamWriter, data: bytes) -> None:
         await self._flowing.wait()
+        if end := self._end_of_last(exchange.response, data):
+            self._last = ()
+            await self._write(exchange, writer, data[:end])
+            self._flowing.clear()
+            await self._flowing.wait()
+            data = data[end:]
+        await self._write(exchange, writer, data)
+
+    def _end_of_last(self, before: bytes, data: bytes) -> int:
+        """How much of `data` passes before it is held; 0 where it is not."""
+        response = before + data
+        for words in self._last:
+            at = response.find(words)
+            end = response.find(b"\n\n", at)
+            if at >= 0 and end >= 0:
+                return max(0, end + 2 - len(before))
+        return 0
+
+    async def _write(self, exchange: Exchange, writer: asyncio.StreamWriter, data: bytes) -> None:
         response = exchange.response + data
         # Before the client can see the end, and leave.
         self._note(exchange, response=response, finished=is_complete(response))
