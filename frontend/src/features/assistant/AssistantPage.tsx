@@ -56,7 +56,7 @@ function Conversations() {
   const showTalk = !phone || conversation !== null || fresh;
   return (
     <div className="ai-page">
-      {!phone || !showTalk ? <List talk={talk} current={conversation} onNew={() => { setFresh(true); navigate("/assistant"); }} /> : null}
+      {!phone || !showTalk ? <List talk={talk} current={conversation} onNew={() => { talk.begin(); setFresh(true); navigate("/assistant"); }} /> : null}
       {showTalk ? <TalkView talk={talk} phone={phone} onBack={() => { setFresh(false); navigate("/assistant"); }} /> : null}
     </div>
   );

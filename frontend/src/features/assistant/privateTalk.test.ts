@@ -175,6 +175,24 @@ describe("a private conversation", () => {
     expect(state().turns).toEqual([]);
   });
 
+  it("asks in the conversation that was begun, though the address is still that of the one before", async () => {
+    const line = new Line();
+    const { talk, state, calls, settle } = make([line]);
+    await talk.open("old");
+    talk.begin();
+    void talk.ask("Where to?", "en");
+    await settle();
+    expect(calls[0]?.body).not.toHaveProperty("conversation");
+    void talk.open(null);
+    line.say(opened(), end("There"));
+    await settle();
+    expect(state()).toMatchObject({ id: "C", turns: [{ text: "Where to?" }, { text: "There" }] });
+    // One more click begins another.
+    void talk.open("C");
+    talk.begin();
+    expect(state()).toMatchObject({ id: null, turns: [] });
+  });
+
   it("says that a conversation is gone", async () => {
     const { talk, state } = make([]);
     await talk.open("gone");

@@ -39,6 +39,8 @@ export class PrivateTalk {
   private reading: AbortController | null = null;
   /** What is loaded or read now; older answers of the server are not used any more. */
   private turn = 0;
+  /** Begun, and the address has not followed yet. */
+  private begun = false;
 
   constructor(private readonly api: PrivateApi, private readonly clock: Clock = systemClock) {}
 
@@ -51,8 +53,18 @@ export class PrivateTalk {
     }
   }
 
+  /** Begin a new conversation now: the address follows (`open(null)`), and what was asked until then stays. */
+  begin(): void {
+    this.begun = false;
+    void this.open(null);
+    this.begun = true;
+  }
+
   /** Open a conversation, or (null) begin a new one. */
   async open(id: string | null): Promise<void> {
+    const { begun } = this;
+    this.begun = false;
+    if (id === null && begun) return;
     if (id !== null && id === this.store.getState().id && this.store.getState().status !== "failed") return;
     this.leave();
     const turn = ++this.turn;
