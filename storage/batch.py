@@ -4,9 +4,14 @@ Owns the joining, and the one setting of the driver that allows it. A group of o
 the log and the changed records; one by one each of these waits for the network, and for Python's lock twice.
 Together they are one message and one wait. The server runs them in order and stops at the first that fails,
 so that COMMIT is reached only when all have succeeded; errors are raised as they would be one by one.
-SQLite has no network: there each statement runs at once. Used by `storage.unit_of_work` and the repositories
-that it hands a batch to; nothing that a person wrote becomes part of a statement but through `quoted`. The
-engine sets a `sql_mode` of its own, so that a backslash means what it does here.
+
+A node of a Galera cluster does not stop: another node's write may end this transaction between two
+statements, and then it reports error 1213 but runs the rest, COMMIT included, as a transaction of its own
+(seen with MariaDB 10.11). There each statement is a message, as on SQLite, which has no network.
+
+Used by `storage.unit_of_work` and the repositories that it hands a batch to; nothing that a person wrote
+becomes part of a statement but through `quoted`. The engine sets a `sql_mode` of its own, so that a backslash
+means what it does here.
 """
 
 from __future__ import annotations
@@ -18,12 +23,14 @@ import pymysql
 from pymysql.constants import CLIENT
 from pymysql.cursors import Cursor
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 BATCH = "tongyou_batch"
 """Execution option of several statements in one text."""
 COMMITTED = "tongyou_committed"
 """In the `info` of a connection: its transaction has ended with a batch, though SQLAlchemy did not end it."""
+SINGLY = "tongyou_singly"
+"""In the `info` of a connection: its server takes one statement in a message."""
 LONGEST = 250_000
 """Characters after which what has gathered is sent: one megabyte at most, a sixteenth of what servers take
 (`max_allowed_packet`)."""
@@ -39,7 +46,7 @@ class Batch:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._gathers = connection.dialect.name != "sqlite"
+        self._gathers = connection.dialect.name != "sqlite" and not connection.info[SINGLY]
         self._driver = cast("pymysql.Connection[Cursor]", connection.connection.driver_connection)
         self._parts: list[str] = []
         self._length = 0
@@ -110,7 +117,15 @@ def quoted(text: str) -> str:
 
 
 def allow_batches(engine: Engine) -> None:
-    """Make an engine of MySQL's family understand them."""
+    """Make an engine of MySQL's family understand them, where the server does."""
+
+    @event.listens_for(engine, "connect")
+    def look(connection: Any, record: ConnectionPoolEntry) -> None:
+        # Each connection: an address may lead to a cluster later.
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+            found = cursor.fetchone()
+        record.info[SINGLY] = found is not None and found[1] == "ON"
 
     @event.listens_for(engine, "do_execute_no_params")
     def run(cursor: Cursor, statement: str, context: Any) -> bool:

@@ -15,11 +15,13 @@ import pymysql
 import pytest
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import OperationalError
 
 from domain.commands import Applied
 from domain.errors import Unavailable
 from domain.operations import AddStop, StopFields
 from domain.services import rooms
+from storage.batch import Batch
 from storage.engine import make_engine
 from storage.runner import Runner
 from storage.schema import upgrade
@@ -117,6 +119,41 @@ async def test_three_nodes_write_one_trip_and_its_log_has_no_gap(
     await judged(galera, trip, results)
     assert sum(runner.gauges.retries for runner in runners) > 0
     assert "COMMIT" in refused, "COMMIT itself was refused, and the transaction run again"
+
+
+async def test_a_transaction_that_is_ended_between_two_statements_leaves_nothing(galera: Galera) -> None:
+    """The server reports error 1213 and goes on with the rest of the same message, as a transaction of its
+    own: here it is stopped between two statements by a lock that it waits for."""
+    here, there = galera.start().nodes[:2]
+    url = here.create_database(DATABASE)
+    for table in ("contended", "after_it"):
+        here.execute(f"CREATE TABLE {table} (id INT PRIMARY KEY, n INT DEFAULT 0)", DATABASE)
+    here.execute("INSERT INTO contended VALUES (1, 0)", DATABASE)
+    engine = make_engine(url, 2)
+
+    def write() -> None:
+        with engine.connect() as connection:
+            batch = Batch(connection)
+            batch.add("UPDATE contended SET n = %s WHERE id = 1", [(1,)])
+            batch.add("DO GET_LOCK(%s, 20)", [("held",)])
+            batch.add("INSERT INTO after_it VALUES (%s, %s)", [(1, 0)])
+            batch.commit()
+
+    with engine.connect() as holder:
+        holder.exec_driver_sql("SELECT GET_LOCK(%s, 0)", ("held",))
+        writing = asyncio.create_task(asyncio.to_thread(write))
+        waits = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User lock'"
+        async with asyncio.timeout(30):
+            while here.execute(waits) != ((1,),):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            there.execute("UPDATE contended SET n = 2 WHERE id = 1", DATABASE)
+            with pytest.raises(OperationalError, match="1213"):
+                await writing
+        holder.rollback()
+    assert here.execute("SELECT n FROM contended", DATABASE) == ((2,),)
+    assert here.execute("SELECT id FROM after_it", DATABASE) == ()
+    engine.dispose()
+    here.drop_database(DATABASE)
 
 
 async def test_the_same_operation_at_three_nodes_is_applied_once(

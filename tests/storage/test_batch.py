@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from domain.operations import AddStop, SetStopFields, StopFields
 from domain.services.rooms import apply_operation
 from storage import batch, oceanbase
-from storage.batch import Batch, quoted
+from storage.batch import SINGLY, Batch, quoted
 from storage.engine import make_engine
 from storage.schema import upgrade
 from storage.unit_of_work import SqlUnits
@@ -52,6 +52,23 @@ def test_what_people_write_arrives_as_it_is(engine: Engine) -> None:
         made.add("UPDATE notes SET body = %s WHERE id = %s", [("changed % too", 5)])
         made.commit()
     assert stored(engine) == dict(enumerate(TEXTS)) | {5: "changed % too"}
+
+
+def test_where_each_statement_is_a_message_it_is_one_transaction_as_well(engine: Engine) -> None:
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *given: sent.append(given[2]))
+    with engine.connect() as connection:
+        assert connection.info[SINGLY] is False, "this server is no node of a Galera cluster"
+        connection.info[SINGLY] = True
+        for end in (connection.rollback, None):
+            made = Batch(connection)
+            made.add(INSERT, list(enumerate(TEXTS)))
+            made.add("UPDATE notes SET body = %s WHERE id = %s", [("changed % too", 5), ("twice", 4)])
+            (end or made.commit)()
+            assert stored(engine) == (
+                {} if end else dict(enumerate(TEXTS)) | {5: "changed % too", 4: "twice"}
+            )
+    assert not [each for each in sent if ";\n" in each]
 
 
 def test_what_is_written_does_not_depend_on_the_mode_of_the_server(mariadb_url: str, engine: Engine) -> None:
