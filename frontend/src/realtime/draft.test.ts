@@ -199,3 +199,21 @@ describe('folding', () => {
     expect(room.state.draft.pieces.map((piece) => piece.op)).toEqual([rename('a', 'x')])
   })
 })
+
+it.each([
+  ['confirmed', false],
+  ['refused', true],
+])('a step back in the draft brings nothing back as being on its way that is %s by then', async (_, refused) => {
+  const { clock, server } = makeServer()
+  const ann = await enter(server, 'ann')
+  if (refused) server.refuse = (submit) => (submit.op.kind === 'proposal.open' ? { code: 'limit', retryable: false } : null)
+  ann.client.review.suggest(true)
+  ann.client.submit(rename('a', 'first'))
+  ann.client.review.send('')
+  ann.client.submit(rename('b', 'second'))
+  clock.advance(1_000)
+  for (let n = 0; n < 20; n += 1) await Promise.resolve()
+  ann.client.undo()
+  clock.advance(60_000)
+  expect(ann.state.draft.pieces.map((piece) => [piece.op, piece.sentAs])).toEqual(refused ? [[rename('a', 'first'), null]] : [])
+})

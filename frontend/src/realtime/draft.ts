@@ -159,14 +159,21 @@ export class Draft {
 
   /** The proposal exists. */
   confirmed(opId: string): void {
-    this.take(this.items.filter((item) => item.sentAs !== opId))
+    this.settle(opId, [])
   }
 
   /** Refused: a draft again. `piece` is the number of the operation to blame, if one is. */
   rejected(opId: string, ops: readonly Proposable[], code: string, piece: number | null): void {
-    const rest = this.items.filter((item) => item.sentAs !== opId)
     const back = ops.map((op, n) => ({ ...fresh(op), problem: n === (piece ?? 0) ? code : '' }))
-    this.take([...back, ...rest].slice(0, MAX_PIECES))
+    this.settle(opId, back)
+  }
+
+  /** What was sent as `opId` is no more on its way, in no step back or forth either; `back` stands in its place. */
+  private settle(opId: string, back: readonly Item[]): void {
+    const settled = (items: readonly Item[]): readonly Item[] => [...back, ...items.filter((item) => item.sentAs !== opId)].slice(0, MAX_PIECES)
+    this.done = this.done.map(settled)
+    this.undone = this.undone.map(settled)
+    this.take(settled(this.items))
   }
 
   /** What is beneath has changed: lay the draft over it again before the state is told. */

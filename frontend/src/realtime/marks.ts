@@ -58,10 +58,13 @@ export class Marks {
     if (this.wanted > this.told) this.schedule()
   }
 
-  /** Seqs of another epoch mean nothing any more. */
-  clear(): void {
-    this.reads = new Map()
-    this.told = this.wanted = 0
+  /** Seqs of another epoch mean nothing any more; in the same one, what was seen here stays seen. */
+  clear(newEpoch: boolean): void {
+    const me = this.me()
+    const mine = this.mine()
+    this.reads = newEpoch || me === null ? new Map() : new Map([[me, mine]])
+    this.told = 0
+    if (newEpoch) this.wanted = 0
   }
 
   stop(): void {

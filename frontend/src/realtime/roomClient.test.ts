@@ -332,6 +332,19 @@ describe('the same field at once', () => {
 })
 
 describe('undo', () => {
+  it('takes back what is meant, whatever was done since', async () => {
+    const { clock, server } = makeServer()
+    const ann = await enter(server, 'ann')
+    const removed = ann.client.submit({ kind: 'day.remove', id: 'd2' })
+    clock.advance(100)
+    ann.client.submit({ kind: 'stop.set_fields', id: 'a', fields: { name: 'later' } })
+    clock.advance(100)
+    expect(ann.client.undo(removed)).toBe(true)
+    clock.advance(100)
+    expect([ann.state.days.map((day) => day.id), ann.state.stops.get('a')?.name]).toEqual([['d1', 'd2'], 'later'])
+    expect(ann.client.undo(removed)).toBe(false)
+  })
+
   it('takes back and makes again what was done here', async () => {
     const { clock, server } = makeServer()
     const ann = await enter(server, 'ann')

@@ -182,8 +182,10 @@ export class RoomClient {
     this.flush()
   }
 
-  undo(): boolean {
+  /** Take back the last thing done, or what `submit` gave this id. False: there is nothing to take back. */
+  undo(opId = ''): boolean {
     const { draft } = this.review
+    if (opId !== '') return this.flushed(this.own.undo.undo(opId))
     return this.flushed(draft.isOn ? draft.undo() : this.own.undo.undo())
   }
 
@@ -257,13 +259,22 @@ export class RoomClient {
         this.talk.stream(message)
         break
       case 'role':
-        this.me = { ...this.me, role: message.role }
+        this.onRole(message.role)
         break
       case 'error':
       case 'closing':
         break
     }
     this.flush()
+  }
+
+  private onRole(role: NonNullable<Me['role']>): void {
+    const wasMember = this.me.role !== 'spectator'
+    this.me = { ...this.me, role }
+    if (wasMember) return
+    // Events came without talk until now.
+    this.talk.joined(true, true)
+    this.review.joined(true, true)
   }
 
   private onJoined(message: Joined): void {
@@ -290,7 +301,7 @@ export class RoomClient {
     this.own.confirmUpToNow()
     this.socket.joined(message.ping_interval_ms)
     this.presence.joined()
-    this.talk.joined(message.role !== 'spectator', !isResume)
+    this.talk.joined(message.role !== 'spectator', !isResume, newEpoch)
     this.review.joined(message.role !== 'spectator', !isResume)
     this.own.pump()
     // A first snapshot is kept at once: who goes offline right after joining still has the trip.

@@ -10,7 +10,7 @@
 import type {
   Channel, ClientMessage, MessagePage, ReadBy, RoomEvent, Stream, TalkChange, ThreadList,
 } from '../protocol.gen'
-import type { Clock } from './clock'
+import { type Clock, type Timer, fullJitter } from './clock'
 import { Marks } from './marks'
 import { applyTalk, isProposalOperation, isTalkOperation, isUnderWay, normalizeMessage, overlay, recordOf } from './messages'
 import type { Pending } from './outbox'
@@ -21,6 +21,9 @@ import { ThreadCounts } from './threads'
 const PAGE = 40
 /** Pages that are looked through for one message. */
 const MAX_SEARCHED = 100
+/** Everybody in the room hears of the same deletion: not all ask in the same moment. */
+const UNREAD_MS = 500
+const UNREAD_SPREAD_MS = 2_000
 
 export interface MessageQuery {
   channel: Channel
@@ -68,12 +71,13 @@ export class TalkStore {
   private pending: readonly Pending[] = []
   private pendingKey = ''
   /** Changes that came while pages were under way; those may have been read before. */
-  private recent: TalkChange[] = []
+  private recent: { seq: number; change: TalkChange }[] = []
   private requests = 0
   private unread = 0
   /** The server's count of what is unread is as of this seq. */
   private unreadSeq = 0
   private freshComments = false
+  private unreadTimer: Timer | null = null
   /** Seen, though the read mark may not have moved past them. */
   private readonly seenIds = new Set<string>()
   /** Pages asked for before a reset are not used. */
@@ -100,7 +104,8 @@ export class TalkStore {
   }
 
   stream(message: Stream): void {
-    this.streams.receive(message)
+    const known = this.confirmed.get(message.answer)
+    if (known === undefined || isUnderWay(known)) this.streams.receive(message)
   }
 
   readBy(message: ReadBy): void {
@@ -108,8 +113,8 @@ export class TalkStore {
   }
 
   /** Joined (again): members read talk, visitors have none. `missed`: events were skipped. */
-  joined(member: boolean, missed: boolean): void {
-    if (missed || (this.member && !member)) this.reset()
+  joined(member: boolean, missed: boolean, newEpoch = missed): void {
+    if (missed || (this.member && !member)) this.reset(newEpoch)
     this.member = member
     this.streams.reconnected()
     if (!member) return
@@ -193,6 +198,8 @@ export class TalkStore {
   }
 
   stop(): void {
+    if (this.unreadTimer !== null) this.options.clock.clearTimeout(this.unreadTimer)
+    this.unreadTimer = null
     this.marks.stop()
     this.threads.stop()
     this.generation += 1
@@ -240,19 +247,23 @@ export class TalkStore {
   // --- messages -----------------------------------------------------------------------------
 
   private applyMessage(change: TalkChange, seq: number): void {
-    if (this.requests > 0) this.recent.push(change)
+    if (this.requests > 0) this.recent.push({ seq, change })
     const before = this.confirmed.get(change.id) ?? null
     const message = applyTalk(before, change)
     this.threads.absorb(seq, message, change)
-    if (message === null) return
+    if (message === null) {
+      if (change.set['deleted'] === true && (this.unread > 0 || this.requests > 0)) this.askUnread()
+      return
+    }
+    const wasUnseen = before !== null && this.isUnseen(before)
     this.confirmed.set(change.id, message)
     this.touch()
     if (message.answer !== null && !isUnderWay(message)) this.streams.finish(message.id)
     if (change.new && this.isUnseen(message)) {
       if (seq > this.unreadSeq) this.unread += 1
       if (message.channel === 'comment') this.freshComments = true
-    } else if (message.deleted && before?.deleted === false) this.recount()
-    if (change.new) for (const listener of this.messageListeners) listener(message)
+    } else if (message.deleted && wasUnseen && seq > this.unreadSeq) this.unread = Math.max(0, this.unread - 1)
+    if (change.new && !message.deleted) for (const listener of this.messageListeners) listener(message)
   }
 
   private isUnseen({ id, seq, author, deleted }: TalkMessage): boolean {
@@ -313,7 +324,7 @@ export class TalkStore {
       this.confirmed.set(known.id, known)
       if (isUnderWay(known)) this.streams.ask(known.id)
     }
-    for (const change of this.recent) {
+    for (const { change } of this.recent) {
       const message = applyTalk(this.confirmed.get(change.id) ?? null, change)
       if (message !== null) this.confirmed.set(change.id, message)
     }
@@ -322,18 +333,68 @@ export class TalkStore {
     list.from = page.next_before === null ? 0 : Math.min(page.next_before, ...page.messages.map((each) => each.seq ?? 0))
     for (const [user, seq] of Object.entries(page.reads)) this.marks.raise(user, seq)
     if (newest) {
-      // Not all that is unread need be known here, and not all that is known need have been counted.
-      const unseen = this.unseen()
-      const known = unseen.length
-      // What came since is not in the server's number; one of the version before does not say since when.
-      const since = unseen.filter(({ seq }) => seq > (page.seq ?? Infinity)).length
-      this.unread = Math.max(page.unread + since, known)
-      this.unreadSeq = page.seq ?? 0
+      this.count(page)
       // The page goes back to the mark and does not hold all that is unread: the rest are comments.
-      if (key === 'chat' && list.from <= this.marks.mine() + 1 && page.unread > known) this.freshComments = true
+      if (key === 'chat' && list.from <= this.marks.mine() + 1 && page.unread > this.unseen().length) this.freshComments = true
     }
     this.touch()
     return true
+  }
+
+  /** What the server counted, brought up to what is known here. An answer that was overtaken says nothing new. */
+  private count(page: MessagePage): void {
+    // A server of the version before does not say it.
+    const asOf = page.seq ?? Infinity
+    if (asOf < this.unreadSeq) return
+    const me = this.options.me() ?? ''
+    const mark = page.reads[me] ?? 0
+    let known = 0
+    let since = 0
+    let seen = 0
+    for (const message of this.confirmed.values()) {
+      if (this.isUnseen(message)) {
+        known += 1
+        if (message.seq > asOf) since += 1
+      } else if (message.author !== me && message.seq > mark && message.seq <= asOf) {
+        // It was counted: it is seen and the server does not know it yet, or it was deleted since.
+        if (!message.deleted || this.deletedSince(message.id, asOf)) seen += 1
+      }
+    }
+    const unread = Math.max(page.unread - seen + since, 0)
+    // The own mark is on its way: what it has passed and is not known here cannot be told apart.
+    this.unread = this.marks.mine() > mark ? Math.min(unread, known) : unread
+    this.unreadSeq = page.seq ?? 0
+  }
+
+  private deletedSince(id: string, seq: number): boolean {
+    return this.recent.some((each) => each.seq > seq && each.change.id === id && each.change.set['deleted'] === true)
+  }
+
+  /** Something that is not known here was deleted: only the server knows whether it had been counted. */
+  private askUnread(): void {
+    const { clock } = this.options
+    this.unreadTimer ??= clock.setTimeout(() => {
+      this.unreadTimer = null
+      void this.recountThere()
+    }, UNREAD_MS + fullJitter(clock, 0, UNREAD_SPREAD_MS, UNREAD_SPREAD_MS))
+  }
+
+  private async recountThere(): Promise<void> {
+    const { source, onChange } = this.options
+    if (source === null) return
+    const { generation } = this
+    this.requests += 1
+    try {
+      const page = await source.messages({ channel: 'chat', limit: 1 })
+      if (generation !== this.generation) return
+      this.count(page)
+      onChange()
+    } catch {
+      // The number stays until the next page.
+    } finally {
+      this.requests -= 1
+      if (this.requests === 0) this.recent = []
+    }
   }
 
   private touchLists(): void {
@@ -341,13 +402,13 @@ export class TalkStore {
     this.options.onChange()
   }
 
-  private reset(): void {
+  private reset(newEpoch: boolean): void {
     this.generation += 1
     this.confirmed.clear()
     this.recent = []
     this.streams.clear()
     this.threads.clear()
-    this.marks.clear()
+    this.marks.clear(newEpoch)
     this.unread = 0
     this.unreadSeq = 0
     this.freshComments = false

@@ -11,6 +11,7 @@ import type { RecordRef, TalkMessage, ThreadTotals } from './state'
 const AGAIN_MS = 500
 /** Everybody in the room hears of the same change: not all ask in the same moment. */
 const SPREAD_MS = 2_000
+const RETRY_MS = 5_000
 
 /** What a change did to a count. */
 interface Step {
@@ -53,8 +54,9 @@ export class ThreadCounts {
     if (seq <= this.seq) return
     // Who is resolved or reopened was not so before: the server says nothing otherwise.
     const resolution = 'resolved_by' in change.set && !change.new
-    if ('deleted' in change.set && !change.new) this.soon()
-    else if (after === null) {
+    if ('deleted' in change.set && !change.new && after?.channel !== 'chat') this.soon()
+    else if (after === null || after.deleted) {
+      // Whether a thread counts whose first comment was deleted depends on its replies.
       if (resolution) this.soon()
     } else if (after.channel === 'comment' && after.about !== null) {
       const key = recordOf(after.about)
@@ -115,6 +117,10 @@ export class ThreadCounts {
         if (turn !== this.turn) return
         this.asking = false
         this.meanwhile = []
+        this.timer ??= this.clock.setTimeout(() => {
+          this.timer = null
+          this.fetch()
+        }, RETRY_MS)
       },
     )
   }

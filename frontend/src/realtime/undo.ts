@@ -83,8 +83,9 @@ export class UndoStack {
     this.done = this.done.filter((step) => step.opId !== opId)
   }
 
-  undo(): boolean {
-    const step = this.done.findLast(ready)
+  /** Take back the last thing done, or what was done as `opId`. */
+  undo(opId = ''): boolean {
+    const step = this.done.findLast((each) => ready(each) && (opId === '' || each.opId === opId))
     if (step === undefined) return false
     if (step.seq !== null) {
       this.takeBack(step, 'undone')

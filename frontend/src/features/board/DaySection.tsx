@@ -136,9 +136,9 @@ function DayMenu({ id }: { id: string }) {
     return [ids[at - 1] ?? null, ids[at - 2] ?? null, ids[at + 1] ?? null];
   }));
   const remove = () => {
-    client.submit({ kind: "day.remove", id });
+    const opId = client.submit({ kind: "day.remove", id });
     if (store.getState().draft.on) return;
-    toast(t("day.removed"), { action: { label: t("common.undo"), run: () => client.undo() } });
+    toast(t("day.removed"), { action: { label: t("common.undo"), run: () => client.undo(opId) } });
   };
   return (
     <Menu trigger={<IconButton className="row-menu" label={t("day.menu", { n: mark.n })} tip={false}><MoreHorizontal size={18} aria-hidden /></IconButton>}>

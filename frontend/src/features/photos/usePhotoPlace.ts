@@ -54,8 +54,8 @@ export function usePhotoPlace(place: Place): PhotoActions {
     cancel: () => uploads.cancel(room.tripId, place),
     retry: () => { if (state?.status === "failed") add(place, state.file); },
     remove: () => {
-      room.client.submit(showing(place, null));
-      tell(t(place === "cover" ? "photo.coverRemoved" : "photo.stopRemoved"), t("common.undo"), () => room.client.undo());
+      const opId = room.client.submit(showing(place, null));
+      tell(t(place === "cover" ? "photo.coverRemoved" : "photo.stopRemoved"), t("common.undo"), () => room.client.undo(opId));
     },
     problem: state?.status === "failed" ? said(state.error) : "",
     hopeless: state?.status === "failed" && state.error instanceof ApiError && HOPELESS.has(state.error.code),
@@ -85,9 +85,9 @@ export function usePhotoAdding() {
     // As the history says it: a first one is added.
     const { trip, stops } = room.store.getState();
     const had = (place === "cover" ? trip?.cover : stops.get(place.stop)?.photo) != null;
-    room.client.submit(op);
+    const opId = room.client.submit(op);
     const word = place === "cover" ? (had ? "photo.coverSet" : "photo.coverAdded") : had ? "photo.stopSet" : "photo.stopAdded";
-    tell(t(word), t("common.undo"), () => room.client.undo());
+    tell(t(word), t("common.undo"), () => room.client.undo(opId));
   }
 
   function said(error: unknown): string {

@@ -43,7 +43,8 @@ export class FakeTalk {
     const event: RoomEvent = {
       seq: this.server.seq + 1, op_id: opId, actor, at: new Date(this.server.clock.now()).toISOString(), kind: op.kind, changes: [],
     }
-    event.talk = [this.change(actor, op, event)]
+    const same = op.kind === 'comment.resolve' && (this.all.get(op.id)?.resolved_by != null) === (op.resolved ?? true)
+    event.talk = same ? [] : [this.change(actor, op, event)]
     return this.tell(event)
   }
 
