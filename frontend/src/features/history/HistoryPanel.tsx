@@ -16,7 +16,7 @@ import { AuthorFace, useAuthorName } from "../talk/people";
 import { Fold } from "./Fold";
 import { folded } from "./folds";
 import { isTold, kindKey, subjectOf } from "./talkKinds";
-import { useEvents, type EventLog } from "./useEvents";
+import { type EventLog, RETRY_MS, useEvents } from "./useEvents";
 import { Picture } from "../photos/Picture";
 import { excerpt, fieldLabel, isPhoto, isSilent, showValue } from "./values";
 import "./history.css";
@@ -38,7 +38,7 @@ export function HistoryPanel() {
   const told = useMemo(() => log.events.filter((event) => isTold(event, messages)), [log.events, messages]);
   const folds = useMemo(() => folded(told), [told]);
   // The oldest act that is loaded may go on in the next page.
-  const cut = log.more ? folds.at(-1)?.at(-1)?.seq : undefined;
+  const cut = log.more ? folds.at(-1) : undefined;
   useEnough(folds.length, (folds.at(-1)?.length ?? 0) > 1, log);
   const shown = filter?.field ? told.filter((event) => event.changes.some((change) => change.id === filter.id && touches(change, filter.field ?? ""))) : told;
   const groups = new Map<string, RoomEvent[]>();
@@ -63,7 +63,7 @@ export function HistoryPanel() {
           <ol>{folded(events).map((fold) => {
             const entry = (event: RoomEvent) => <Entry key={event.seq} event={event} field={filter?.field ?? null} />;
             const [only, next] = fold;
-            return only && next ? <Fold key={only.seq} events={fold} cut={fold.at(-1)?.seq === cut}>{entry}</Fold> : only ? entry(only) : null;
+            return only && next ? <Fold key={only.seq} events={fold} cut={cut?.includes(only) === true}>{entry}</Fold> : only ? entry(only) : null;
           })}</ol>
         </section>
       ))}
@@ -76,14 +76,17 @@ export function HistoryPanel() {
     say how much that was. Then the next is asked for, up to a point. */
 function useEnough(told: number, folding: boolean, log: EventLog): void {
   const tries = useRef(0);
-  const { status, more, busy, older } = log;
+  const { status, more, busy, failures, older } = log;
   useEffect(() => {
     if (status !== "ready") tries.current = 0;
-    else if ((told < ENOUGH || folding) && more && !busy && tries.current < MAX_TRIES) {
-      tries.current += 1;
-      older();
+    if (status !== "ready" || (told >= ENOUGH && !folding) || !more || busy || tries.current >= MAX_TRIES) return;
+    if (failures > 0) {
+      const timer = window.setTimeout(older, RETRY_MS);
+      return () => window.clearTimeout(timer);
     }
-  }, [told, folding, status, more, busy, older]);
+    tries.current += 1;
+    older();
+  }, [told, folding, status, more, busy, failures, older]);
 }
 
 const touches = (change: Change, field: string): boolean =>
@@ -169,8 +172,8 @@ function FieldChange({ change, field }: { change: Change; field: string }) {
   const exists = useRoomState((s) => (change.t === "stop" ? s.stops.has(change.id) : change.t === "day" ? s.days.some((day) => day.id === change.id) : true));
   function restore(): void {
     if (!op) return;
-    client.submit(op);
-    toast(t("history.restored"), { action: { label: t("common.undo"), run: () => client.undo() } });
+    const opId = client.submit(op);
+    toast(t("history.restored"), { action: { label: t("common.undo"), run: () => client.undo(opId) } });
   }
   return (
     <li className="change">
