@@ -12,7 +12,8 @@ interface ToastState {
   toasts: Toast[];
 }
 
-const useToastStore = create<ToastState>(() => ({ toasts: [] }));
+/** For `ToastHost`, and tests. */
+export const useToastStore = create<ToastState>(() => ({ toasts: [] }));
 let next = 1;
 
 export function dismissToast(id: number): void {
@@ -20,17 +21,28 @@ export function dismissToast(id: number): void {
 }
 
 /** Whoever points at a notice, is in it with the keyboard, or looks at another window still has it (WCAG 2.2.1). */
-const isHeld = (): boolean => document.hidden || document.querySelector(".toast:is(:hover, :focus-within)") !== null;
+const isInUse = (): boolean => document.querySelector(".toast:is(:hover, :focus-within)") !== null;
+const isShown = (id: number): boolean => useToastStore.getState().toasts.some((toast) => toast.id === id);
+const LOOK_MS = 500;
+const MS = 4000;
+const MS_WITH_ACTION = 8000;
+/** What was held is still there for so long when it is let go. */
+const REST_MS = 4000;
+const MAX_SHOWN = 3;
 
 export function toast(text: string, options: Partial<Pick<Toast, "tone" | "action">> & { ms?: number } = {}): number {
   const id = next++;
   const entry: Toast = { id, text, tone: options.tone ?? "plain", ...(options.action ? { action: options.action } : {}) };
-  useToastStore.setState((s) => ({ toasts: [...s.toasts.slice(-2), entry] }));
-  const end = (): void => {
-    if (isHeld()) window.setTimeout(end, 2000);
-    else dismissToast(id);
+  // The oldest gives way, but not under somebody's hand.
+  useToastStore.setState((s) => ({ toasts: [...(isInUse() ? s.toasts : s.toasts.slice(1 - MAX_SHOWN)), entry] }));
+  let left = options.ms ?? (options.action ? MS_WITH_ACTION : MS);
+  const look = (): void => {
+    if (!isShown(id)) return;
+    left = document.hidden || isInUse() ? Math.max(left, REST_MS) : left - LOOK_MS;
+    if (left <= 0) dismissToast(id);
+    else window.setTimeout(look, LOOK_MS);
   };
-  window.setTimeout(end, options.ms ?? (options.action ? 8000 : 4000));
+  window.setTimeout(look, LOOK_MS);
   return id;
 }
 
