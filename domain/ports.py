@@ -81,7 +81,8 @@ class Trips(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction. Leaving `with` without `commit` rolls back."""
+    """One transaction. Leaving `with` without `commit` rolls back. One that only reads sees one moment of the
+    trip in all it asks; one that writes sees behind its lock what is newest."""
 
     @property
     def trips(self) -> Trips: ...

@@ -32,7 +32,8 @@ SHOWN = 1_000
 """Characters of a statement that an error shows."""
 _LITERAL = re.compile(r"0x[0-9a-fA-F]+")
 WRITING = "tongyou_writing"
-"""Execution option of connections whose transaction is going to write."""
+READING = "tongyou_reading"
+"""Execution options of connections whose transaction is going to write, or to read alone."""
 
 
 def make_engine(url: str, pool_size: int = 8) -> Engine:
@@ -129,10 +130,22 @@ def _mysql(url: URL, pool_size: int) -> Engine:
             f"innodb_lock_wait_timeout = {LOCK_WAIT_SECONDS}, sql_mode = '{SQL_MODE}'",
         },
     )
+    _read_one_moment(engine)
     allow_batches(engine)
     _ping_after_rest(engine)
     translate_where_needed(engine)
     return engine
+
+
+def _read_one_moment(engine: Engine) -> None:
+    """What only reads sees one moment in all its statements, so that what it tells is of the seq that it
+    names. What writes holds its trip's lock, and sees behind it what is newest. (SQLite: always one.)"""
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(READING):
+            # Without SESSION it is for the next transaction alone.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def _ping_after_rest(engine: Engine) -> None:

@@ -30,10 +30,7 @@ from storage.trips_buffer import Held, TripsBuffer, touched
 
 CHUNK = 500
 """Values in one IN (...)."""
-RELOADS = 3
 
-_HEAD = select(trips.c.epoch, trips.c.seq, trips.c.deleted).where(trips.c.id == bindparam("trip"))
-_LOCKED_HEAD = _HEAD.with_for_update()
 _TRIP = select(trips.c.epoch, trips.c.seq, *rows.columns_of("trip")).where(trips.c.id == bindparam("trip"))
 _DAYS = select(*rows.columns_of("day")).where(days.c.trip_id == bindparam("trip"))
 _STOPS = select(*rows.columns_of("stop")).where(stops.c.trip_id == bindparam("trip"))
@@ -78,18 +75,6 @@ class SqlTrips(TripsBuffer):
         return RoomHead(trip_id, epoch, seq, bool(deleted)), known
 
     def _load(self, trip_id: str) -> TripAggregate:
-        for _ in range(RELOADS):
-            loaded = self._assemble(trip_id)
-            if self._writing:
-                return loaded
-            # Without the lock each query sees its own moment: nothing may have happened between.
-            now = self._connection.execute(_HEAD, {"trip": trip_id}).one()
-            if (now[0], now[1]) == (loaded.epoch, loaded.seq):
-                return loaded
-        self._connection.execute(_LOCKED_HEAD, {"trip": trip_id})
-        return self._assemble(trip_id)
-
-    def _assemble(self, trip_id: str) -> TripAggregate:
         parameters = {"trip": trip_id}
         first = self._connection.execute(_TRIP, parameters).first()
         if first is None:

@@ -20,7 +20,7 @@ from domain.accounts import AccountRepositories
 from storage.accounts_repository import SqlAccounts
 from storage.batch import Batch
 from storage.cache import AggregateCache
-from storage.engine import LOCK_WAIT_SECONDS, WRITING
+from storage.engine import LOCK_WAIT_SECONDS, READING, WRITING
 from storage.faults import Contention
 from storage.sql_answers import SqlAnswers
 from storage.sql_jobs import SqlJobs
@@ -66,7 +66,7 @@ class SqlUnitOfWork:
         return self
 
     def _connect(self) -> Connection:
-        connection = (self._units.writing if self._writing else self._units.engine).connect()
+        connection = (self._units.writing if self._writing else self._units.reading).connect()
         try:
             connection.begin()
         except BaseException:
@@ -178,6 +178,7 @@ class SqlUnits:
     def __init__(self, engine: Engine, cache: AggregateCache | None = None) -> None:
         self.engine = engine
         self.writing = engine.execution_options(**{WRITING: True})
+        self.reading = engine.execution_options(**{READING: True})
         self.cache = cache if cache is not None else AggregateCache()
         # SQLite has one writer: threads wait here, in order, instead of polling the file.
         self.gate: threading.Lock | None = threading.Lock() if engine.dialect.name == "sqlite" else None

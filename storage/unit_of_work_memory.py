@@ -44,6 +44,12 @@ class StoredTrip:
         self.seqs: dict[str, int] = {}
         self.talk: StoredTalk = {}
 
+    def copy(self) -> StoredTrip:
+        copied = StoredTrip(self.head[0])
+        copied.head, copied.records, copied.log = self.head, dict(self.records), self.log[:]
+        copied.seqs, copied.talk = dict(self.seqs), dict(self.talk)
+        return copied
+
     @property
     def updated_at(self) -> str | None:
         return decode_event(self.log[-1]).at if self.log else None
@@ -85,12 +91,6 @@ class MemoryStore:
                 trip = stored.aggregate(trip_id)
                 yield trip, stored.updated_at or trip.trip.created_at
 
-    def talk_of(self, trip_id: str) -> StoredTalk | None:
-        """The committed talk of a trip."""
-        with self.guard:
-            stored = self.trips.get(trip_id)
-            return None if stored is None else stored.talk
-
     def trip_deleted(self, trip_id: str) -> bool:
         with self.guard:
             stored = self.trips.get(trip_id)
@@ -114,6 +114,13 @@ class MemoryTrips(TripsBuffer):
         super().__init__(cache, writing)
         self._store = store
         self._locked: list[StoredTrip] = []
+        self._read: dict[str, StoredTrip] = {}
+        """Trips as they were when this unit, which only reads, first asked."""
+
+    def stored_talk(self, trip_id: str) -> StoredTalk | None:
+        """The committed talk of a trip."""
+        stored = self._stored(trip_id)
+        return None if stored is None else stored.talk
 
     def release(self) -> None:
         while self._locked:
@@ -148,7 +155,10 @@ class MemoryTrips(TripsBuffer):
 
     def _stored(self, trip_id: str) -> StoredTrip | None:
         with self._store.guard:
-            return self._store.trips.get(trip_id)
+            stored = self._read.get(trip_id) or self._store.trips.get(trip_id)
+            if stored is not None and not self._writing:
+                stored = self._read.setdefault(trip_id, stored.copy())
+            return stored
 
     def _head(self, trip_id: str, op_ids: Collection[str]) -> tuple[RoomHead | None, dict[str, int]]:
         stored = self._stored(trip_id)
@@ -206,7 +216,7 @@ class MemoryUnitOfWork:
         search, jobs = Draft(store.search, writing), Draft(store.jobs, writing)
         photos = Draft(store.photos, writing)
         self._drafts: list[Draft[Any]] = [marks, answers, search, jobs, photos]
-        self._talk = MemoryTalk(self._trips, store.talk_of, marks)
+        self._talk = MemoryTalk(self._trips, self._trips.stored_talk, marks)
         self._answers = MemoryAnswers(answers, store.trip_deleted)
         self._search = MemorySearch(search, store.listed)
         self._jobs, self._mails = MemoryJobs(jobs), MemoryMails(jobs)

@@ -23,9 +23,6 @@ from domain.talk import (
     ThreadList,
 )
 
-_COUNTS_TRIED = 3
-"""So often comments are counted until nothing was committed meanwhile."""
-
 
 def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
     """One page, newest first. Raises `NotFound`, `Unauthenticated`, `Forbidden`, `Gone`."""
@@ -48,14 +45,7 @@ def read_messages(command: ReadMessages, uow: UnitOfWork) -> MessagePage:
 def read_threads(command: ReadThreads, uow: UnitOfWork) -> ThreadList:
     """How many comments there are on what. Raises as `read_messages` does."""
     trip = read_as_member(uow, command.trip_id, command.actor.user_id)
-    seq = trip.seq
-    # Each statement sees what is committed by then, and who asks goes on counting from `seq`.
-    for _ in range(_COUNTS_TRIED):
-        counts, before = uow.talk.threads(trip.id), seq
-        seq = next((head.seq for head in uow.trips.heads([trip.id])), seq)
-        if seq == before:
-            break
-    return ThreadList(seq, counts)
+    return ThreadList(trip.seq, uow.talk.threads(trip.id))
 
 
 def read_proposals(command: ReadProposals, uow: UnitOfWork) -> list[Proposal]:

@@ -13,7 +13,7 @@ from domain.events import decode_event
 from domain.operations import StopFields
 from domain.services import rooms
 from domain.services.talk import mark_read, read_messages, read_threads
-from domain.talk import MarkRead, ReadMessages, ReadThreads, ThreadCount
+from domain.talk import MarkRead, Message, ReadMessages, ReadThreads, ThreadCount
 from tests.contracts.desk import Desk
 from tests.storage.support import command, do
 
@@ -99,6 +99,27 @@ def test_counts_hold_all_up_to_the_seq_that_they_name_and_no_more(
     (here,) = found.threads
     said = [each for each in desk.messages(channel="comment") if each.seq <= found.seq]
     assert here.total == len(said) >= 1
+
+
+def test_a_page_holds_all_up_to_the_seq_that_it_names_and_no_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do(desk.units, desk.trip, ops.PostMessage("m1", "?"))
+    with desk.units(False) as unit:
+        kind = type(unit.talk)
+    read, late = kind.messages, ["m2"]
+
+    def found(self: Any, *arguments: Any) -> list[Message]:
+        if late:  # between the reading of the head and of the messages
+            do(desk.units, desk.trip, ops.PostMessage(late.pop(), "!"))
+        return read(self, *arguments)
+
+    monkeypatch.setattr(kind, "messages", found)
+    page = desk.run(read_messages, ReadMessages(desk.trip, Actor("vic")))
+    assert [each.id for each in page.messages] == ["m1"]
+    assert page.unread == 1
+    assert page.messages[0].seq == page.seq
+    assert [each.id for each in desk.messages()] == ["m2", "m1"]
 
 
 def test_comments_stand_in_the_history_of_what_they_are_about(desk: Desk) -> None:

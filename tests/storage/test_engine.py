@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage import engine as subject
-from storage.engine import WRITING, make_engine
+from storage.engine import READING, WRITING, make_engine
 from storage.faults import Fault, fault_of
 from storage.statements import statements
 
@@ -59,6 +59,32 @@ def test_mysql_session_settings(mysql: Engine) -> None:
     )
     with mysql.connect() as connection:
         assert tuple(connection.execute(query).one()) == ("READ-COMMITTED", 3, "utf8mb4", "utf8mb4")
+
+
+@pytest.mark.integration
+def test_what_only_reads_sees_one_moment_and_whatever_comes_after_it_does_not(mariadb_url: str) -> None:
+    one, other = make_engine(mariadb_url, 1), make_engine(mariadb_url, 1)
+    with other.begin() as setup:
+        setup.execute(text("CREATE TABLE t (n INT)"))
+
+    def counts(connection: Connection) -> list[int]:
+        """Before and after somebody else adds a row."""
+        found = [connection.execute(text("SELECT COUNT(*) FROM t")).scalar_one()]
+        with other.begin() as adding:
+            adding.execute(text("INSERT INTO t VALUES (1)"))
+        return [*found, connection.execute(text("SELECT COUNT(*) FROM t")).scalar_one()]
+
+    reading, writing = (one.execution_options(**{name: True}) for name in (READING, WRITING))
+    with reading.connect() as connection:
+        assert counts(connection) == [0, 0]
+        connection.rollback()
+    with reading.connect() as connection:
+        connection.begin().rollback()  # what was asked for the next transaction ends with one that never was
+    with writing.connect() as connection:
+        assert counts(connection) == [1, 2]
+        connection.rollback()
+    one.dispose()
+    other.dispose()
 
 
 @pytest.mark.parametrize(
