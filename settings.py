@@ -7,6 +7,7 @@ program. Called by the composition root and the tests.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -23,7 +24,9 @@ ROOT = Path(__file__).resolve().parent
 CLUSTER_URLS = ("redis+cluster://", "rediss+cluster://")
 _LOGIN = re.compile(r"[a-z+]+://[^:/@?]*:(?P<password>[^?]*)@")
 """Of any URL, also one whose signs should have been written as `%2F` and the like."""
-_SECRET = re.compile(r"pass|secret|token|^(api_?)?key$")
+_SQL_LOGIN = re.compile(r"(mysql|mariadb)[a-z+]*://[^:/]*:(?P<password>[^@]*)@")
+"""As SQLAlchemy reads it."""
+_SECRET = re.compile(r"pass|secret|token|^((api|subscription)[_-]?)?key$")
 """Options of a URL that stand for a password."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 
@@ -245,10 +248,18 @@ def _check_redis(name: str, url: str) -> None:
         raise SettingsError(f"{name} is no address like redis://user:password@host:6379/0; {_ESCAPE}")
 
 
+def _passwords(url: str) -> Iterator[str]:
+    """As the libraries that get the URL find it: also where a user name has an `@`, or a path has one."""
+    with contextlib.suppress(ValueError):
+        yield urlsplit(url).password or ""
+    if login := _SQL_LOGIN.match(url):
+        yield login["password"]
+
+
 def _secrets_of(url: str) -> Iterator[str]:
     """Passwords in a URL, in each spelling: as it stands there, and as libraries read it."""
     login = _LOGIN.match(url)
-    found = [login["password"]] if login else []
+    found = [*([login["password"]] if login else []), *_passwords(url)]
     for option in url.partition("?")[2].split("&"):
         name, _, value = option.partition("=")
         if _SECRET.search(name.lower()):
