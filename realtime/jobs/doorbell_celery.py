@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 
 def broker_url(redis_url: str) -> str:
     """Celery's name of the same server: it spells the URL of a Unix socket in its own way, believes any
-    certificate unless it is told not to, and knows no login but the one before `@`."""
+    certificate unless it is told not to, knows no login but the one before `@` and no database but the one in
+    the path, and takes any other option for one of the connection, which then cannot be made."""
     parts = urlsplit(redis_url)
     options = [each for each in parts.query.split("&") if each]
     login = _login(parts.netloc.rpartition("@")[0], options)
@@ -47,12 +48,15 @@ def broker_url(redis_url: str) -> str:
     netloc = parts.netloc.rpartition("@")[2]
     if login:
         netloc = f"{login}@{netloc}"
+    # What redis-py does: the option wins.
+    number = next((v for k, _, v in (each.partition("=") for each in options) if k == "db"), "")
     if parts.scheme == "unix":
-        number = next((v for k, _, v in (each.partition("=") for each in options) if k == "db"), "0")
-        return f"redis+socket://{netloc}{parts.path}?virtual_host={number}"
+        return f"redis+socket://{netloc}{parts.path}?virtual_host={number or '0'}"
+    path = f"/{number}" if number else parts.path
+    options = [each for each in options if each.startswith("ssl_")]
     if parts.scheme == "rediss" and not any(each.startswith("ssl_cert_reqs=") for each in options):
         options.append("ssl_cert_reqs=required")
-    return urlunsplit(parts._replace(netloc=netloc, query="&".join(options)))
+    return urlunsplit(parts._replace(netloc=netloc, path=path, query="&".join(options)))
 
 
 def _login(before_host: str, options: list[str]) -> str:

@@ -394,6 +394,8 @@ def test_celery_finds_redis_as_everybody_else_does() -> None:
     assert broker_url("unix:///run/r.sock?db=3") == "redis+socket:///run/r.sock?virtual_host=3"
     assert broker_url("unix:///run/r.sock") == "redis+socket:///run/r.sock?virtual_host=0"
     assert broker_url("unix://:pw@/run/r.sock") == "redis+socket://:pw@/run/r.sock?virtual_host=0"
+    assert broker_url("redis://h:1?db=3&health_check_interval=10&protocol=3&client_name=x") == "redis://h:1/3"
+    assert broker_url("redis://h:1/2?db=0") == "redis://h:1/0"
     assert broker_url("redis://h:1/2?password=p%40s") == "redis://:p%40s@h:1/2"
     assert broker_url("redis://app@h/2?password=pw&username=no") == "redis://app:pw@h/2"
     assert (
