@@ -87,6 +87,7 @@ class UploadHandler(PhotoHandler):
     _holder: str | None = None
     _known: StoredPhoto | None = None
     _deadline: asyncio.TimerHandle | None = None
+    _storing = False
 
     def initialize(self, *args: object, **kwargs: object) -> None:
         super().initialize(*args, **kwargs)  # type: ignore[arg-type]
@@ -150,7 +151,13 @@ class UploadHandler(PhotoHandler):
                 raise HTTPError(415, reason="send a JPEG, PNG, WebP or AVIF file")
             job_id = new_id()
             command = AddPhoto(self.actor, trip_id, photo_id, job_id, body, self.deps.clock())
-            self._known = await self.deps.run(uploads.add_photo, command)
+            # Its bytes are in memory until then, also when whoever sent them has gone.
+            self._storing = True
+            try:
+                self._known = await self.deps.run(uploads.add_photo, command)
+            finally:
+                self._storing = False
+                self._let_go()
             if self._known.job_id == job_id:
                 self.deps.ring(job_id)
         self.reply(shown(self._known), status=202)
@@ -175,7 +182,8 @@ class UploadHandler(PhotoHandler):
         self._let_go()
 
     def on_connection_close(self) -> None:
-        self._let_go()
+        if not self._storing:
+            self._let_go()
         super().on_connection_close()
 
 

@@ -6,12 +6,14 @@ Who may do it at all is in `test_access`, what becomes of an upload in `tests/re
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from domain.accounts import Limit, Limits
 from domain.errors import DomainError
 from domain.photos import MAX_UPLOAD
+from domain.services import uploads
 from handlers.body_limit import DISCARDED, LIMIT
 from handlers.receiving import Uploads
 from tests.handlers.world import Client, World
@@ -132,6 +134,35 @@ async def test_uploads_under_way_are_bounded_and_let_go(world: World) -> None:
         await writer.wait_closed()
     await until(lambda: not len(world.deps.uploads))
     await ann.post_photo(trip, "photo1")
+
+
+async def test_what_waits_for_the_database_is_counted_also_when_its_sender_has_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, trip = await owner(world)
+    run, go, waiting = world.deps.run, asyncio.Event(), 0
+
+    async def slow(service: Any, command: Any) -> Any:
+        nonlocal waiting
+        if service is uploads.add_photo:
+            waiting += 1
+            await go.wait()
+        return await run(service, command)
+
+    object.__setattr__(world.deps, "run", slow)
+    size = len(a_photo())
+    for n in range(3):
+        writer = await raw(world, ann, f"/api/trips/{trip}/photos/w{n}", f"Content-Length: {size}")
+        await until(lambda: waiting > n)  # noqa: B023
+        writer.close()
+        await writer.wait_closed()
+    # Nothing tells when the server has seen all three go: it answers this one behind that.
+    assert (await ann.get(f"/api/trips/{trip}")).status == 200
+    assert len(world.deps.uploads) == 3
+    busy = await ann.send("POST", f"/api/trips/{trip}/photos/photo1", raw=a_photo())
+    assert busy.code == "uploads_busy"
+    go.set()
+    await until(lambda: not len(world.deps.uploads))
 
 
 def began(uploads: Uploads, who: str, where: str) -> str:
