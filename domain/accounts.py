@@ -31,6 +31,8 @@ SESSION_DAYS = 30
 REFRESH_AFTER_HOURS = 24
 """A used session is prolonged at most this often."""
 MAX_NAME = 60
+MAX_EMAIL_KEY = 320
+"""Characters. One of an address may become eighteen of its key (NFKC)."""
 Locale = Literal["zh", "en"]
 
 _USERNAME = re.compile(r"[\w][\w.\-]{1,31}")
@@ -111,6 +113,8 @@ class Limits(msgspec.Struct, frozen=True):
     # Whatever anybody can have sent to a mailbox by naming it or its account: links for new passwords and for
     # addresses together, whoever asked. What is beyond is not sent, and nobody is told.
     link_mails_recipient: Limit = Limit(10, 24 * 60 * 60)
+    # Else strangers could keep somebody from a new password all day. Only to addresses that an account has.
+    more_resets_recipient: Limit = Limit(1, 60 * 60)
     # Who has an account with an address need not be who reads its mail.
     notice_mails_recipient: Limit = Limit(5, 24 * 60 * 60)
     invite_mails_account: Limit = Limit(60, 24 * 60 * 60)
@@ -157,6 +161,13 @@ def login_key(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).strip()
 
 
+def mailbox_key(address: str) -> str:
+    """Whose mailbox it is, for what limits mails: `login_key` without the tag behind a `+`, for most servers
+    deliver that to the same mailbox (RFC 5233 calls it the detail). Accounts are told apart by the whole."""
+    user, at, host = login_key(address).rpartition("@")
+    return f"{user.partition('+')[0] or user}{at}{host}"
+
+
 def clean_name(text: str) -> str:
     """A display name: one line, no control characters, 1 to `MAX_NAME`. Raises `Invalid`."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
@@ -182,7 +193,7 @@ def clean_email(text: str) -> str:
         address = validate_email(text.strip(), check_deliverability=False).normalized
     except EmailNotValidError:
         address = "=?"
-    if "=?" in address:
+    if "=?" in address or len(login_key(address)) > MAX_EMAIL_KEY:
         raise Invalid("this is not an e-mail address", field="email")
     return address
 
@@ -320,6 +331,12 @@ class Logout(msgspec.Struct, frozen=True):
 
 class LogoutAll(msgspec.Struct, frozen=True):
     user_id: str
+
+
+class ForgiveGuesses(msgspec.Struct, frozen=True):
+    user_id: str
+    limits: Limits
+    at: str
 
 
 class StartPasswordChange(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from domain.accounts import (
     CreateGuest,
     FinishLogin,
     FinishPasswordChange,
+    ForgiveGuesses,
     Limit,
     Locale,
     Logout,
@@ -96,6 +97,9 @@ class AuthHandler(ApiHandler):
         stored = await self.deps.run(services.start_password_change, start)
         if not await self.deps.hasher.verify(stored, password):
             raise Forbidden("the current password is wrong", code="wrong_password")
+        # Apart from what it was asked for: whatever becomes of that, this was no guess.
+        forgiven = ForgiveGuesses(self.person.user.id, self.deps.limits, self.deps.clock())
+        await self.deps.run(services.forgive_guesses, forgiven)
         return stored
 
     def notice_id(self) -> str | None:

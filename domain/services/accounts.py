@@ -24,6 +24,7 @@ from domain.accounts import (
     Draw,
     FinishLogin,
     FinishPasswordChange,
+    ForgiveGuesses,
     Limit,
     Limits,
     Logout,
@@ -45,6 +46,7 @@ from domain.accounts import (
     is_locked,
     later,
     login_key,
+    mailbox_key,
 )
 from domain.errors import Conflict, Forbidden, Invalid, Throttled, Unauthenticated
 from domain.ports import UnitOfWork
@@ -200,6 +202,11 @@ def start_password_change(command: StartPasswordChange, uow: UnitOfWork) -> str:
     return user.password_hash
 
 
+def forgive_guesses(command: ForgiveGuesses, uow: UnitOfWork) -> None:
+    """The current password was right."""
+    forgive(uow.accounts, f"password:{command.user_id}", command.limits.login_account, command.at, count=None)
+
+
 def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> list[str]:
     """Set the new password, end every other session, and say so by mail; returns their ids."""
     user = uow.accounts.hold_user(command.user_id)
@@ -209,7 +216,6 @@ def finish_password_change(command: FinishPasswordChange, uow: UnitOfWork) -> li
     end_links(uow, user.id)
     if command.notice_id is not None:
         tell_owner(uow, command.notice_id, "changed", user, command.limits, command.at)
-    forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return uow.accounts.remove_sessions_of(user.id, keep=command.auth_id)
 
 
@@ -226,7 +232,7 @@ def tell_owner(uow: UnitOfWork, job_id: str, notice: Notice, user: User, limits:
     if user.email is None:
         return
     window, _ = _window(limits.notice_mails_recipient, at)
-    told = uow.accounts.hit(hash_token(f"notice:to:{login_key(user.email)}"), window)
+    told = uow.accounts.hit(hash_token(f"notice:to:{mailbox_key(user.email)}"), window)
     if told <= limits.notice_mails_recipient.count:
         queue_notice(uow, job_id, notice, user.email, user, at)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.accounts import Limits, User, clean_email, is_locked, later, login_key
+from domain.accounts import Limits, User, clean_email, is_locked, later, login_key, mailbox_key
 from domain.addresses import (
     EMAIL_HOURS,
     CancelEmail,
@@ -30,7 +30,7 @@ from domain.errors import Conflict, DomainError, Forbidden, Gone, Unauthenticate
 from domain.jobs import Job
 from domain.mail import MAILBOX_FULL
 from domain.ports import UnitOfWork
-from domain.services.accounts import forgive, tell_owner
+from domain.services.accounts import tell_owner
 from domain.services.mail import count_mail
 from domain.services.mailing import Notice, queue_mail
 
@@ -53,7 +53,6 @@ def request_email(command: RequestEmail, uow: UnitOfWork) -> EmailState:
     user = _hold(uow, command.user_id, command.verified_hash)
     if email == user.email and user.email_confirmed_at is not None:
         raise Conflict("this is the address of your account already", code="same_email")
-    forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     return _send_link(uow, user, email, command)
 
 
@@ -81,7 +80,6 @@ def remove_email(command: RemoveEmail, uow: UnitOfWork) -> EmailState:
     user = _hold(uow, command.user_id, command.verified_hash)
     if user.username is None:
         raise Conflict("you sign in with this address: it can be changed, not removed", code="only_login")
-    forgive(uow.accounts, f"password:{user.id}", command.limits.login_account, command.at, count=None)
     uow.mails.end_email_change(user.id)
     bare = msgspec.structs.replace(user, email=None, email_key=None, email_confirmed_at=None)
     _put(uow, user, bare, command)
@@ -140,7 +138,7 @@ def _send_link(uow: UnitOfWork, user: User, email: str, command: RequestEmail | 
     for key, limit in (
         (f"email:account:{user.id}", limits.email_account),
         (f"email:address:{command.address}", limits.email_address),
-        (f"email:to:{login_key(email)}", limits.email_recipient),
+        (f"email:to:{mailbox_key(email)}", limits.email_recipient),
     ):
         count_mail(uow, key, limit, command.at)
     before = uow.mails.email_change(user.id)

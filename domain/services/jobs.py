@@ -220,7 +220,9 @@ def look_at_jobs(command: LookAtJobs, uow: UnitOfWork) -> JobsNow:
 
 def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
     """Remove what expired, end what was tried too often; the ids of the others, to be called out."""
-    expired = [job.id for job in command.jobs if job.expires_at < command.at]
+    # Not what somebody works on: a mail that is being sent keeps its link, and ends in time by itself.
+    held = {job.id for job in command.jobs if job.status == "running" and job.due_at >= command.at}
+    expired = [job.id for job in command.jobs if job.expires_at < command.at and job.id not in held]
     if expired:
         uow.jobs.remove(expired)
         for job in command.jobs:
@@ -228,7 +230,7 @@ def care_for_jobs(command: CareForJobs, uow: UnitOfWork) -> list[str]:
                 _photo_failed(uow, job, LOST, command.at)
     called: list[str] = []
     for job in command.jobs:
-        if job.id in expired:
+        if job.id in expired or job.id in held:
             continue
         if job.attempts >= _attempts(job):
             error = job.error or LOST

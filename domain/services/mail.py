@@ -11,8 +11,17 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.accounts import Limit, Limits, SessionChange, User, is_locked, later, login_key
-from domain.errors import Conflict, DomainError, Forbidden, Gone, LimitReached, NotFound, Throttled
+from domain.accounts import Limit, Limits, SessionChange, User, is_locked, later, login_key, mailbox_key
+from domain.errors import (
+    Conflict,
+    DomainError,
+    Forbidden,
+    Gone,
+    LimitReached,
+    NotFound,
+    Throttled,
+    Unavailable,
+)
 from domain.jobs import LEASE_SECONDS, Job
 from domain.mail import (
     MAIL_KEEP_HOURS,
@@ -97,7 +106,7 @@ def invite_by_mail(command: InviteByMail, uow: UnitOfWork) -> Invite:
     for mail in command.to:
         for key, limit in shared:
             count_mail(uow, key, limit, create.at)
-        count_mail(uow, f"invite:to:{login_key(mail.address)}", limits.invite_mails_recipient, create.at)
+        count_mail(uow, f"invite:to:{mailbox_key(mail.address)}", limits.invite_mails_recipient, create.at)
         queue_mail(
             uow,
             mail.job_id,
@@ -131,8 +140,10 @@ def prepare_mail(command: PrepareMail, uow: UnitOfWork) -> Prepared | None:
             about = uow.accounts.user(mail.about)
             name = "" if about is None else about.name
             return Prepared(job.id, job.format, mail.recipient, job.locale, job.created_at, name=name)
-        case _:
+        case "invite":
             return _prepare_invite(command, uow, job, mail)
+        case _:
+            raise Unavailable("this mail is of a version to come")
 
 
 def _hold_owner(uow: UnitOfWork, job: Job, mail: Mail) -> User | None:
@@ -186,10 +197,17 @@ def _count_mailbox(uow: UnitOfWork, job: Job, address: str, limits: Limits, at: 
     asked has been answered long ago, and does not hear of it."""
     if job.attempts > 1:
         return
-    try:
-        count_here(uow.accounts, f"link:to:{login_key(address)}", limits.link_mails_recipient, at)
-    except Throttled:
-        raise Gone("this mailbox has had its mails of the day", code=MAILBOX_FULL) from None
+    mailbox = mailbox_key(address)
+    allowed = [(f"link:to:{mailbox}", limits.link_mails_recipient)]
+    if job.format == "reset":
+        allowed.append((f"reset:to:{mailbox}", limits.more_resets_recipient))
+    for key, limit in allowed:
+        try:
+            count_here(uow.accounts, key, limit, at)
+            return
+        except Throttled:
+            continue
+    raise Gone("this mailbox has had its mails of the day", code=MAILBOX_FULL)
 
 
 def _prepare_invite(command: PrepareMail, uow: UnitOfWork, job: Job, mail: Mail) -> Prepared:

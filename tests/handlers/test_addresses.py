@@ -71,6 +71,18 @@ async def test_each_act_asks_for_the_password(world: World) -> None:
     assert world.rung == []
 
 
+async def test_the_right_password_is_no_guess_whatever_becomes_of_the_rest(world: World) -> None:
+    ann = await register(world)
+    guesses = Limits().login_account.count
+    for n in range(guesses + 2):
+        refused = await ask(ann, "no address")
+        assert (refused.status, refused.code) == (400, "invalid"), n
+    for _ in range(guesses - 1):
+        assert (await ask(ann, current="a wrong password")).code == "wrong_password"
+    changed = await ann.post("/api/auth/password", {"current": OLD, "new": NEW})
+    assert changed.status == 200, changed
+
+
 async def test_a_change_and_a_removal_are_told_to_the_former_address(world: World) -> None:
     ann = await register(world, locale="en")
     token = await mailed(world, ann)

@@ -25,7 +25,9 @@ from domain.addresses import (
 from domain.administration import LockUser, SetPassword, UnlockUser
 from domain.errors import Conflict, Forbidden, Gone, Invalid, Throttled
 from domain.mail import MAIL_KEEP_HOURS
-from domain.services import accounts, addresses, administration
+from domain.ports import UnitOfWork
+from domain.services import accounts, addresses, administration, mailing
+from realtime.jobs.smtp import SmtpClient
 from tests.realtime.test_mail import SITE, Desk, link_of, secret_of
 from tests.services.smtp import Mailbox, Received
 
@@ -351,7 +353,8 @@ async def test_how_often_one_may_ask(desk: Desk) -> None:
 
 async def test_a_mailbox_gets_so_many_links_a_day_whoever_asks_and_however(desk: Desk) -> None:
     """Its owner by name, strangers by address, and accounts that want it: one number for all, and nobody who
-    asks can see that it was reached."""
+    asks can see that it was reached. Then a link for a new password every hour: nobody is locked out by
+    others who ask."""
     most = desk.limits.link_mails_recipient.count
     sent = 0
     for n in range(4 * most):
@@ -360,7 +363,7 @@ async def test_a_mailbox_gets_so_many_links_a_day_whoever_asks_and_however(desk:
         else:
             await desk.forgot(("ann", "ANN@example.net")[n % 2], address=f"192.0.2.{n}")
         await desk.work()
-        sent = min(most, n + 1)
+        sent += n <= most or n % 4 == 0  # the first of an hour
         assert len(desk.mailbox.received) == sent, n
         desk.wait(minutes=15)
     waits = (await state_of(desk, "cyd")).pending
@@ -369,10 +372,53 @@ async def test_a_mailbox_gets_so_many_links_a_day_whoever_asks_and_however(desk:
     await desk.worker().work(await desk.forgot("bob@example.net", address="192.0.2.200"))
     await remove(desk)
     await desk.work()
-    assert [to for to, _ in subjects(desk)][most:] == ["bob@example.net", "Ann@example.net"]
+    assert [to for to, _ in subjects(desk)][sent:] == ["bob@example.net", "Ann@example.net"]
     desk.wait(days=1)
     secret = await mailed(desk, "ann@example.net")
     await confirm(desk, secret)
+
+
+async def test_a_mailbox_is_one_whatever_tag_is_written_behind_it(desk: Desk) -> None:
+    most = desk.limits.link_mails_recipient.count
+    for who in ("ann", "bob", "cyd"):
+        for n in range(most // 2 + 1):
+            try:
+                await wish(desk, f"Victim+{who}{n}@example.net", who, f"192.0.2.{n}")
+            except Throttled:
+                assert n == desk.limits.email_recipient.count or who != "ann"
+            await desk.work()
+    assert 0 < len(desk.mailbox.received) <= most
+    desk.wait(days=1)
+    await confirm(desk, await mailed(desk, "ann+tongyou@example.net"))
+    assert desk.run.state.users["ann"].email == "ann+tongyou@example.net"
+
+
+async def test_a_mail_that_is_being_sent_keeps_its_link(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No worker for 59 minutes and 50 s; then one takes it, and the mail server is slow."""
+    await wish(desk)
+    desk.wait(minutes=59, seconds=50)
+    send = SmtpClient.__call__
+
+    async def slow(self: SmtpClient, *given: Any) -> None:
+        await send(self, *given)
+        desk.wait(seconds=20)
+        assert await desk.look() == []
+
+    monkeypatch.setattr(SmtpClient, "__call__", slow)
+    await desk.work()
+    await confirm(desk, secret_of(desk.mailbox.received[-1]))
+
+
+async def test_a_letter_of_a_version_to_come_is_left_for_it(desk: Desk) -> None:
+    job_id = new_id()
+
+    def put(at: str, uow: UnitOfWork) -> None:
+        letter: Any = "to come"
+        mailing.queue_mail(uow, job_id, letter, "en", at, recipient=NEW, about="ann", user_id="ann")
+
+    await desk.run(put, desk.clock())
+    await desk.worker().work(job_id)
+    assert (desk.job(job_id).status, desk.job(job_id).attempts, desk.mailbox.received) == ("queued", 1, [])
 
 
 async def test_a_mail_that_is_tried_again_counts_once(desk: Desk) -> None:
@@ -383,7 +429,7 @@ async def test_a_mail_that_is_tried_again_counts_once(desk: Desk) -> None:
         await desk.work()
         desk.wait(minutes=minutes)
     assert len(desk.mailbox.received) == 1
-    for n in range(most):
+    for n in range(most - 1):
         desk.run.state.users[f"u{n}"] = desk.account(f"u{n}", username=f"u{n}", email=NEW if n == 0 else None)
         await desk.forgot("u0", address=f"192.0.2.{n}")
         await desk.work()
