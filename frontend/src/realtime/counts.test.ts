@@ -1,6 +1,7 @@
 /** What is unread and how many comments there are, whatever order pages, events, marks and deletions come in. */
 import { expect, it } from 'vitest'
 import type { ClientMessage, MessagePage, Operation } from '../protocol.gen'
+import type { ListKey } from './state'
 import type { MessageQuery } from './talk'
 import { enter, makeServer, type TestRoom } from './testing/room'
 
@@ -193,4 +194,21 @@ it('a piece of an answer that has ended says nothing', async () => {
   clock.advance(50)
   const asked = server.received.filter((each: ClientMessage) => each.t === 'watch').length
   expect([ann.state.talk.streams.has('ans'), asked]).toEqual([false, 0])
+})
+
+it('after a snapshot only what was opened last is asked for again', async () => {
+  const { clock, server } = makeServer()
+  server.resumeLimit = 2
+  const ann = await room(server)
+  await ann.client.talk.open('comments')
+  for (let n = 0; n < 60; n += 1) await ann.client.talk.open(`stop:s${n}`)
+  await ann.client.talk.open('stop:s7')
+  const before = server.talk.queries.length
+  ann.socket().break()
+  for (let n = 0; n < 5; n += 1) server.apply('bo', { kind: 'stop.set_fields', id: 'a', fields: { name: `x${n}` } })
+  clock.advance(10_000)
+  await settle()
+  expect(server.talk.queries.length - before).toBeLessThan(10)
+  expect(['chat', 'comments', 'stop:s7', 'stop:s59'].map((key) => ann.state.talk.lists.get(key as ListKey)?.status)).toEqual(Array(4).fill('ready'))
+  expect(await ann.client.talk.open('stop:s0')).toBe(true)
 })

@@ -21,6 +21,8 @@ import { ThreadCounts } from './threads'
 const PAGE = 40
 /** Pages that are looked through for one message. */
 const MAX_SEARCHED = 100
+/** Lists that were opened last, after events were missed. */
+const MAX_ASKED_AGAIN = 6
 /** Everybody in the room hears of the same deletion: not all ask in the same moment. */
 const UNREAD_MS = 500
 const UNREAD_SPREAD_MS = 2_000
@@ -140,6 +142,9 @@ export class TalkStore {
   /** Load the newest page, unless it is there or under way. True when it is there. */
   open(key: ListKey): Promise<boolean> {
     const list = this.list(key)
+    // The one opened last is the last.
+    this.lists.delete(key)
+    this.lists.set(key, list)
     if (list.status === 'ready') return Promise.resolve(true)
     return list.request ?? this.fetch(key, list, null)
   }
@@ -412,9 +417,10 @@ export class TalkStore {
     this.unread = 0
     this.unreadSeq = 0
     this.freshComments = false
-    const open = [...this.lists.keys()]
+    // What is on the screen is asked for again, not what somebody looked at an hour ago; `open` waits until
+    // this is a member's room.
+    const open = [...this.lists.keys()].filter((key, n, all) => key === 'comments' || n >= all.length - MAX_ASKED_AGAIN)
     this.lists.clear()
-    // What is on the screen is asked for again; `open` waits until this is a member's room.
     for (const key of open) this.lists.set(key, { ...this.list(key), status: 'failed' })
     this.touch()
     for (const listener of this.resetListeners) listener()

@@ -4,12 +4,18 @@ import "../i18n";
 import { ToastHost } from "./ToastHost";
 import { dismissToast, toast, useToastStore } from "./toast";
 
-beforeEach(() => vi.useFakeTimers());
+let coarse = false;
+beforeEach(() => {
+  coarse = false;
+  vi.stubGlobal("matchMedia", () => ({ matches: coarse }));
+  vi.useFakeTimers();
+});
 afterEach(() => {
   for (const { id } of useToastStore.getState().toasts) act(() => dismissToast(id));
   cleanup();
   vi.useRealTimers();
   vi.restoreAllMocks();
+  vi.unstubAllGlobals();
 });
 
 const undo = { action: { label: "Undo", run: () => undefined } };
@@ -74,6 +80,15 @@ test("what has given way asks for nothing any more", () => {
   act(() => { for (let n = 0; n < 500; n += 1) toast(String(n)); });
   wait(60_000);
   expect(vi.getTimerCount()).toBe(3);
+});
+
+test("a finger does not hover", () => {
+  const asked = vi.spyOn(document, "querySelector");
+  act(() => { toast("1"); });
+  expect(asked.mock.lastCall?.[0]).toContain(":hover");
+  coarse = true;
+  act(() => { toast("2"); });
+  expect(asked.mock.lastCall?.[0]).not.toContain(":hover");
 });
 
 test("the focus goes back to where it was", () => {

@@ -21,7 +21,9 @@ export function dismissToast(id: number): void {
 }
 
 /** Whoever points at a notice, is in it with the keyboard, or looks at another window still has it (WCAG 2.2.1). */
-const isInUse = (): boolean => document.querySelector(".toast:is(:hover, :focus-within)") !== null;
+const isInUse = (): boolean => document.querySelector(`.toast:is(${isTouched() ? "" : ":hover, "}:focus-within)`) !== null;
+/** After a tap, a touch screen says that the finger still hovers there. */
+const isTouched = (): boolean => window.matchMedia("(pointer: coarse)").matches;
 const isShown = (id: number): boolean => useToastStore.getState().toasts.some((toast) => toast.id === id);
 const LOOK_MS = 500;
 const MS = 4000;
