@@ -11,6 +11,7 @@ import sqlite3
 import time
 from typing import Any
 
+from pymysql.cursors import Cursor
 from sqlalchemy import URL, Connection, Engine, ExceptionContext, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import DisconnectionError, StatementError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -31,6 +32,8 @@ RECYCLE_SECONDS = 1800
 SHOWN = 1_000
 """Characters of a statement that an error shows."""
 _LITERAL = re.compile(r"0x[0-9a-fA-F]+")
+_BEGINS = "tongyou_begins"
+"""In the `info` of a connection: its next statement is the first of a transaction that only reads."""
 WRITING = "tongyou_writing"
 READING = "tongyou_reading"
 """Execution options of connections whose transaction is going to write, or to read alone."""
@@ -144,8 +147,18 @@ def _read_one_moment(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         if connection.get_execution_options().get(READING):
-            # Without SESSION it is for the next transaction alone.
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            connection.info[_BEGINS] = True
+
+    @event.listens_for(engine, "do_execute")
+    def run(cursor: Cursor, statement: str, parameters: Any, context: Any) -> bool:
+        connection = context.root_connection
+        if not connection.get_execution_options().get(READING) or not connection.info.pop(_BEGINS, False):
+            return False
+        # In one message with the first statement, so that it costs no wait. Without SESSION it is for the
+        # next transaction alone.
+        cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;\n{statement}", parameters)
+        cursor.nextset()
+        return True
 
 
 def _ping_after_rest(engine: Engine) -> None:
